@@ -1,0 +1,1 @@
+"""The hand: backup, write, reload, verify, roll back, journal."""

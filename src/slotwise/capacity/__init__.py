@@ -1,0 +1,1 @@
+"""The model: demand, supply, headroom, sizing and queueing. Arithmetic only."""

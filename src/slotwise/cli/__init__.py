@@ -1,0 +1,1 @@
+"""The terminal face: arguments and exit codes. No decisions."""

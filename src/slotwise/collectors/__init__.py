@@ -1,0 +1,1 @@
+"""The senses: they read files, /proc, sockets and servers, and never write."""

@@ -1,0 +1,1 @@
+"""The rehearsal: an embedded PostgreSQL, the stand-in and an incident."""

@@ -1,0 +1,1 @@
+"""The verdicts: what a rule says about a Snapshot."""

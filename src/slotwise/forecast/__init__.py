@@ -1,0 +1,1 @@
+"""The future: a series of counts in, trend and time to saturation out."""

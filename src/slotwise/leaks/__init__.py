@@ -1,0 +1,1 @@
+"""The source: addon source text in, findings out. One pattern, one file."""

@@ -1,0 +1,1 @@
+"""The stress: opens real connections, on purpose."""

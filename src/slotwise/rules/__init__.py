@@ -1,0 +1,1 @@
+"""The checks: evidence in, findings out. One rule, one file."""

@@ -1,0 +1,1 @@
+"""Rules about capacity evidence. Dropping a file in registers it."""

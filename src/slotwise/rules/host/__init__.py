@@ -1,0 +1,1 @@
+"""Rules about host evidence. Dropping a file in registers it."""

@@ -1,0 +1,1 @@
+"""Rules about Odoo evidence. Dropping a file in registers it."""

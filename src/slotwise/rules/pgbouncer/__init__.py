@@ -1,0 +1,1 @@
+"""Rules about PgBouncer evidence. Dropping a file in registers it."""

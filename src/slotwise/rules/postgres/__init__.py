@@ -1,0 +1,1 @@
+"""Rules about PostgreSQL evidence. Dropping a file in registers it."""

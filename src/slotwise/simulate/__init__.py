@@ -1,0 +1,1 @@
+"""The model in motion: seeded discrete events."""

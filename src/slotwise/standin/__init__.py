@@ -1,0 +1,1 @@
+"""The double: processes that take connections exactly as Odoo does."""

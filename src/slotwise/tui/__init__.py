@@ -1,0 +1,1 @@
+"""The watching face: keys and screens. No decisions."""

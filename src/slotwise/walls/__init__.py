@@ -1,0 +1,1 @@
+"""The refusals: log text in, which wall was hit out."""

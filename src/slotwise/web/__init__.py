@@ -1,0 +1,1 @@
+"""The HTTP face: /metrics and the live page. No decisions."""

@@ -1,0 +1,38 @@
+#!/bin/sh
+# Makes .venv with slotwise in it. Usage: tools/setup.sh EXTRA (demo, dev, bench). Idempotent; repeats only when pyproject.toml changed.
+set -eu
+cd "$(dirname "$0")/.."
+extra=${1:-dev}
+stamp=.venv/.slotwise-$extra
+python=${PYTHON:-python3}
+say() { printf '%s\n' "$*" >&2; }
+as_root() { if [ "$(id -u)" = 0 ]; then "$@"; elif command -v sudo >/dev/null; then sudo "$@"; else say "error: need root to run: $*"; say "  do: run that command as root, then this again"; exit 2; fi; }
+
+command -v "$python" >/dev/null || { as_root apt-get update -q >&2; as_root apt-get install -y -q python3 python3-venv >&2; }
+"$python" -c 'import sys; sys.exit(sys.version_info < (3, 10))' || { say "error: Python 3.10 or newer is needed, $python is $("$python" -V)"; say "  do: PYTHON=python3.12 make ..."; exit 2; }
+
+if [ "$extra" = dev ] || [ "$extra" = bench ]; then
+  missing=
+  [ -x /usr/lib/postgresql/15/bin/postgres ] || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
+  command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+  if [ -n "$missing" ]; then
+    say "installing$missing (apt)"
+    as_root apt-get update -q >&2
+    # shellcheck disable=SC2086
+    DEBIAN_FRONTEND=noninteractive as_root apt-get install -y -q --no-install-recommends $missing >&2
+  fi
+fi
+
+if [ ! -x .venv/bin/python ]; then
+  "$python" -m venv .venv 2>/dev/null || {
+    rm -rf .venv
+    as_root apt-get update -q >&2
+    as_root apt-get install -y -q python3-venv >&2
+    "$python" -m venv .venv
+  }
+fi
+if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
+  say "setting up .venv ($extra)"
+  .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extra]" >&2
+  touch "$stamp"
+fi
