@@ -116,7 +116,7 @@ def sarif_bytes(
 
 
 def _storable(value: Any) -> Any:
-    """``value`` with lone surrogates (undecodable bytes of a file name or a line) replaced: JSON has no place for them."""
+    """``value`` with lone surrogates (undecodable bytes of a file name) replaced: JSON has no place for them."""
     if isinstance(value, str):
         return value if value.isascii() else value.encode("utf-8", "replace").decode()
     if isinstance(value, dict):
