@@ -1,0 +1,247 @@
+"""Demand: how many connections a deployment takes from one PostgreSQL server, term by term, each with its source."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable
+
+import msgspec
+
+from slotwise.capacity import holdings
+from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
+from slotwise.capacity.figures import Figures
+from slotwise.capacity.guide import guide
+from slotwise.capacity.holdings import RoleHolding
+
+POSTGRES_DATABASE = "postgres"
+"""Where Odoo listens and notifies, whatever its own databases are called (addons/bus/models/bus.py, server.py)."""
+
+NAMED_DATABASES_SHOWN = 200
+"""Up to so many databases of one deployment are listed one by one in ``Demand.by_database``; more are grouped."""
+
+
+class Term(msgspec.Struct, frozen=True, kw_only=True):
+    """One addend of the demand: ``processes`` equal processes with ``per_process`` connections each.
+
+    ``database`` is ``postgres``, a database's name, or words for a group of databases; ``databases`` is how many those
+    are.
+    """
+
+    role: str
+    database: str
+    databases: int
+    processes: int
+    per_process: Figures
+    source: str
+    names: tuple[str, ...] = ()
+
+    @property
+    def count(self) -> Figures:
+        """``processes`` times ``per_process``."""
+        return self.per_process.times(self.processes)
+
+
+class Demand(msgspec.Struct, frozen=True, kw_only=True):
+    """Connections that Odoo and the others take from one server. steady <= typical <= peak <= ceiling, always.
+
+    ``guide`` is the well-known formula, for comparison only. ``by_database`` is what one database can take; where the
+    odoo_pool or ``databases_per_worker`` bounds a process, the databases' figures add up to more than the total.
+    """
+
+    guide: int
+    started: int
+    steady: int
+    typical: int
+    peak: int
+    ceiling: int
+    terms: tuple[Term, ...]
+    by_database: dict[str, Figures]
+    by_role: dict[str, Figures]
+
+    @property
+    def figures(self) -> Figures:
+        """The five moments as one value."""
+        return Figures(self.started, self.steady, self.typical, self.peak, self.ceiling)
+
+
+def demand(deployment: Deployment, server: str = "primary") -> Demand:
+    """What ``deployment`` takes from the PostgreSQL server called ``server``, others' sessions included.
+
+    Raises KeyError when the deployment has no such server.
+    """
+    target = deployment.server(server)
+    terms: list[Term] = []
+    for host, count in Counter(deployment.hosts).items():
+        terms.extend(_times(term, count * host.count) for term in _terms(host, server))
+    if target.other:
+        terms.append(_others("other", "", target.other, "given: clients that are not Odoo"))
+    if target.superuser_sessions:
+        where = "pg_stat_activity: superusers' sessions sit in ordinary slots"
+        terms.append(_others("superuser", "", target.superuser_sessions, where))
+    merged = _merge(terms)
+    total = _sum(term.count for term in merged)
+    return Demand(
+        guide=guide(tuple(host for host in deployment.hosts if host.server == server)),
+        started=total.started,
+        steady=total.steady,
+        typical=total.typical,
+        peak=total.peak,
+        ceiling=total.ceiling,
+        terms=merged,
+        by_database=_by_database(merged),
+        by_role=_by_role(merged),
+    )
+
+
+def odoo_demand(host: OdooHost) -> Demand:
+    """What one host (``count`` times) takes from its own server, nothing else counted."""
+    return demand(Deployment(hosts=(host,), servers=(PostgresServer(name=host.server),)), host.server)
+
+
+def _terms(host: OdooHost, server: str) -> list[Term]:
+    """Every addend of one such host on ``server``."""
+    found: list[Term] = []
+    if host.server == server:
+        roles = holdings.prefork(host) if host.workers > 0 else holdings.threaded(host)
+        for role in roles:
+            found.extend(_split(role, host))
+        found.extend(_companions(host))
+    if host.replica_server == server:
+        for role in holdings.on_replica(host):
+            found.extend(_split(role, host, suffix=" (read-only pool)"))
+    return found
+
+
+def _split(role: RoleHolding, host: OdooHost, suffix: str = "") -> list[Term]:
+    """One role as terms: its LISTEN sessions, its databases, its short-lived connections."""
+    if role.processes == 0:
+        return []
+    parts = (
+        (POSTGRES_DATABASE, role.holding.listen, role.listen_source, 1, ()),
+        (_words(host), role.holding.databases, role.database_source, role.databases, _names(host)),
+        (POSTGRES_DATABASE, role.holding.short_lived, role.short_lived_source, 1, ()),
+    )
+    return [
+        Term(
+            role=role.role + suffix,
+            database=database,
+            databases=databases,
+            processes=role.processes,
+            per_process=figures,
+            source=source,
+            names=names,
+        )
+        for database, figures, source, databases, names in parts
+        if figures.ceiling
+    ]
+
+
+def _companions(host: OdooHost) -> list[Term]:
+    """Sessions beside the server process: shells and ``-u`` runs, OCA queue_job's runner, raw connections of addons."""
+    found = []
+    if host.shells:
+        # A shell is a process with an odoo_pool of its own: odoo/cli/shell.py 17.0:110-117, 18.0:113-120, 19.0:138-149.
+        figures = Figures(0, 1, 1, min(2, host.odoo_pool_size), host.odoo_pool_size)
+        found.append(_companion("shell", host, host.shells, figures, "odoo/cli/shell.py 17.0:110, 18.0:113, 19.0:138"))
+    if host.queue_job_databases:
+        where = "OCA queue_job runner: one LISTEN queue_job per database, outside db_maxconn (OCA/queue#376)"
+        found.append(_companion("queue_job", host, host.queue_job_databases, Figures.always(1), where))
+    if host.raw_connections:
+        where = "given: psycopg2.connect in addons is not counted by db_maxconn"
+        found.append(_companion("raw", host, host.raw_connections, Figures.always(1), where))
+    return found
+
+
+def _companion(role: str, host: OdooHost, processes: int, per_process: Figures, source: str) -> Term:
+    return Term(
+        role=role,
+        database=_words(host),
+        databases=host.database_count,
+        processes=processes,
+        per_process=per_process,
+        source=source,
+        names=_names(host),
+    )
+
+
+def _others(role: str, database: str, count: int, source: str) -> Term:
+    return Term(
+        role=role, database=database, databases=0, processes=count, per_process=Figures.always(1), source=source
+    )
+
+
+def _names(host: OdooHost) -> tuple[str, ...]:
+    """Names of the host's databases, empty when only their number is known."""
+    if isinstance(host.databases, tuple) and len(host.databases) == host.database_count:
+        return host.databases
+    if isinstance(host.preloaded, tuple) and len(host.preloaded) == host.database_count:
+        return host.preloaded
+    return ()
+
+
+def _words(host: OdooHost) -> str:
+    names = _names(host)
+    if len(names) == 1:
+        return names[0]
+    return "its database" if host.database_count == 1 else f"{host.database_count} databases"
+
+
+def _times(term: Term, count: int) -> Term:
+    return term if count == 1 else msgspec.structs.replace(term, processes=term.processes * count)
+
+
+def _merge(terms: list[Term]) -> tuple[Term, ...]:
+    """Equal terms of several hosts as one, so that a thousand hosts read like one."""
+    together: dict[tuple[str, str, tuple[str, ...], Figures, str], Term] = {}
+    for term in terms:
+        key = (term.role, term.database, term.names, term.per_process, term.source)
+        known = together.get(key)
+        together[key] = (
+            term if known is None else msgspec.structs.replace(known, processes=known.processes + term.processes)
+        )
+    return tuple(together.values())
+
+
+def _by_role(terms: tuple[Term, ...]) -> dict[str, Figures]:
+    roles: dict[str, Figures] = {}
+    for term in terms:
+        roles[term.role] = roles.get(term.role, Figures()) + term.count
+    return roles
+
+
+def _by_database(terms: tuple[Term, ...]) -> dict[str, Figures]:
+    """What each database can take. Databases that nobody named, or too many to list, stay one group."""
+    named = {name for term in terms for name in term.names}
+    expand = len(named) <= NAMED_DATABASES_SHOWN
+    found: dict[str, Figures] = {}
+    for term in terms:
+        if not term.database:
+            continue
+        keys = term.names if term.names and expand else (term.database,)
+        share = _share_of_one(term) if len(keys) > 1 else term.count
+        for key in keys:
+            found[key] = found.get(key, Figures()) + share
+    return found
+
+
+def _share_of_one(term: Term) -> Figures:
+    """The most that one of a term's databases takes: what a process holds, spread evenly, rounded up."""
+    return Figures(
+        *(-(-value // term.databases) * term.processes for value in msgspec.structs.astuple(term.per_process)[:3]),
+        # At its peak and at the ceiling a process may use its whole surplus on one database.
+        *(
+            min(value, _deepest(term, value)) * term.processes
+            for value in msgspec.structs.astuple(term.per_process)[3:]
+        ),
+    )
+
+
+def _deepest(term: Term, value: int) -> int:
+    return -(-value // term.databases) + 2 if value == term.per_process.peak else value
+
+
+def _sum(figures: Iterable[Figures]) -> Figures:
+    total = Figures()
+    for one in figures:
+        total = total + one
+    return total

@@ -1,0 +1,84 @@
+"""How many connections an HTTP worker keeps for each database that it serves: one or two, and why.
+
+A pooled connection stays after any moment at which two cursors were open at once on the same database. Which moments
+those are depends on the Odoo version, on how the request finds its database, and on the traffic.
+
+The request knows its database before anyone has logged in when ``db_name`` lists exactly one database, when
+``dbfilter`` leaves one for the host name, or when the server lists only one (``odoo.http.db_monodb``). A browser
+session that has chosen a database carries it in its cookie from then on. Then ``_serve_db`` (17.0 and 18.0
+odoo/http.py) keeps a cursor open for the whole request, and whatever opens a cursor of its own meanwhile is a second
+connection:
+
+* a login on 17 and 18: ``res.users._login`` runs on ``self.pool.cursor()`` (17.0 odoo/addons/base/models/res_users.py
+  ``_login``, ``authenticate``; 18.0 the same). 19.0 logs in on the request's own cursor.
+* ``/xmlrpc`` and ``/jsonrpc`` on all three: ``odoo/service/model.py`` ``execute`` opens ``registry(db).cursor()``.
+* a registry that is loaded under the open request cursor: 19.0 without preloading.
+* ``signal_changes`` after a request that cleared an ormcache, and mail sent after the commit: all three.
+
+Without a database the same ``/jsonrpc`` call goes through ``_serve_nodb``, no request cursor is open, and the worker
+keeps one connection.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from slotwise.capacity.deployment import OdooHost, Traffic
+
+
+class KeptPerDatabase(msgspec.Struct, frozen=True):
+    """Connections that an HTTP worker keeps for each database that it serves, and the moment that makes it so."""
+
+    count: int
+    why: str
+    source: str
+
+
+_LOGIN = (
+    "a login opens its own cursor while the request's is open",
+    "odoo/addons/base/models/res_users.py _login, odoo/http.py Session.authenticate and _serve_db (17.0, 18.0)",
+)
+_RPC = (
+    "/xmlrpc and /jsonrpc run on a cursor of their own while the request's is open",
+    "odoo/service/model.py execute (17.0:63, 18.0:86, 19.0:127), odoo/http.py _serve_db",
+)
+_LOAD = (
+    "the registry is loaded while the request's cursor is open",
+    "odoo/http.py _open_registry, odoo/orm/registry.py Registry.new (19.0)",
+)
+_AFTER_COMMIT = (
+    "mail sent after the commit, and cache signalling, open a cursor while the request's is open",
+    "odoo/service/model.py retrying (19.0:236), addons/mail/models/mail_mail.py (19.0:683-688)",
+)
+_ALONE = (
+    "the request has no database, so the call's own cursor is the only one",
+    "odoo/http.py _serve_nodb, odoo/service/model.py execute",
+)
+
+
+def request_has_database(host: OdooHost) -> bool:
+    """Whether an anonymous request finds its database by itself (``odoo.http.db_monodb``): exactly one is on offer.
+
+    A host of several databases may still find it (``dbfilter``): then the caller says so in
+    ``OdooHost.request_has_database``.
+    """
+    if host.request_has_database is not None:
+        return host.request_has_database
+    return host.preloaded_count == 1 or host.database_count == 1
+
+
+def kept_per_database(host: OdooHost) -> KeptPerDatabase:
+    """One or two connections for each database that a worker serves, with the reason.
+
+    Browser sessions carry their database in the cookie, so under business traffic the request has its database on
+    every host; for stateless RPC it depends on how the host finds it.
+    """
+    if host.traffic is Traffic.RPC:
+        return _kept(2, _RPC) if request_has_database(host) else _kept(1, _ALONE)
+    if host.odoo_version <= 18:
+        return _kept(2, _LOGIN)
+    return _kept(2, _AFTER_COMMIT if host.preloaded_count else _LOAD)
+
+
+def _kept(count: int, because: tuple[str, str]) -> KeptPerDatabase:
+    return KeptPerDatabase(count, *because)
