@@ -154,9 +154,8 @@ def process(
     pid: int, role: ProcessRole, inodes: tuple[int, ...] = (), ppid: int = MASTER, name: str = "odoo-bin"
 ) -> Process:
     parent = 1 if role in ("master", "threaded", "pgbouncer", "unknown") else ppid
-    return Process(
-        pid, parent, role, ("odoo-bin", "-c", "/etc/odoo/odoo.conf"), name, "odoo", NOW - 3600, "odoo", inodes
-    )
+    of = None if role in ("pgbouncer", "unknown") else "odoo"
+    return Process(pid, parent, role, ("odoo-bin", "-c", "/etc/odoo/odoo.conf"), name, "odoo", NOW - 3600, of, inodes)
 
 
 def topology(workers: int = 4, cron: int = 2) -> dict[int, ProcessRole]:

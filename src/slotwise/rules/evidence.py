@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from slotwise.capacity.from_snapshot import InstallationDemand, installation_demand
+from slotwise.capacity.installation_supply import installation_supply
+from slotwise.capacity.routes import Routes, routes
 from slotwise.capacity.slots import Slots, slots
+from slotwise.capacity.supply import Supply
 from slotwise.findings import Evidence
 from slotwise.snapshot.evidence import Part
 from slotwise.snapshot.model import Snapshot
-from slotwise.snapshot.odoo import Odoo
+from slotwise.snapshot.odoo import Odoo, OdooInstance
 from slotwise.snapshot.ownership import Sessions
 from slotwise.snapshot.pgbouncer import PgBouncers
 from slotwise.snapshot.postgres import Activity, Databases, Locks, Overrides, Roles, Server, Setting, Settings, Titles
@@ -46,6 +50,9 @@ EVIDENCE: dict[type, Callable[[Snapshot], object]] = {
     Refusals: lambda s: s.refusals,
     Sessions: sessions,
     Slots: slots,
+    Routes: routes,
+    InstallationDemand: installation_demand,
+    Supply: installation_supply,
     Clock: lambda s: Clock(s.taken_at),
 }
 
@@ -59,3 +66,11 @@ def cite_setting(setting: Setting) -> Evidence:
     """A setting as evidence: its value with its unit, and where PostgreSQL took it from."""
     value = f"{setting.value} ({setting.unit})" if setting.unit else setting.value
     return Evidence(setting.name, value, f"{setting.read_from}, source {setting.source}")
+
+
+def cite_option(instance: OdooInstance, name: str) -> Evidence:
+    """An Odoo option as evidence, with the place that set it."""
+    option = instance.option(name)
+    if option is None:
+        return Evidence(name, None, f"not set for {instance.id}")
+    return Evidence(name, option.value, option.source)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from slotwise.snapshot.evidence import Part
+from slotwise.snapshot.evidence import MissingEvidence, Part, Unavailable
 
 OptionValue = str | int | float | bool | None
 
@@ -53,6 +53,31 @@ class OdooInstance(Struct, frozen=True):
         """The effective value of ``name``; None where the option is unset or this version has none."""
         found = self.option(name)
         return None if found is None else found.value
+
+    def integer(self, name: str) -> int:
+        """The effective value of ``name`` as a whole number. Raises MissingEvidence where it was not read or is no
+        number."""
+        found = self.option(name)
+        if found is not None and isinstance(found.value, int) and not isinstance(found.value, bool):
+            return found.value
+        reason = "was not read" if found is None else f"is {found.value!r} in {found.source}, which is no whole number"
+        remedy = "run doctor on the Odoo host, or name its file with --config"
+        raise MissingEvidence(Unavailable(f"option {name} of {self.id}", reason, remedy))
+
+    def need_major(self) -> int:
+        """17, 18 or 19. Raises MissingEvidence where the version is not known."""
+        if self.major is None:
+            remedy = "run doctor where Odoo's files or its running process can be read"
+            raise MissingEvidence(Unavailable(f"version of {self.id}", "neither process nor files tell", remedy))
+        return self.major
+
+    @property
+    def pinned_databases(self) -> tuple[str, ...]:
+        """The databases that ``db_name`` lists, without repeats: preloaded, and the only ones that cron polls. Empty:
+        not pinned."""
+        value = self.value("db_name")
+        names = value.split(",") if isinstance(value, str) else []
+        return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
     @property
     def major(self) -> int | None:
