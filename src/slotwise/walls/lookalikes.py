@@ -104,7 +104,7 @@ LOOKALIKES: tuple[Signature, ...] = (
     _other("odoo_start", "Odoo version ", r"Odoo version (?P<name>\d[\w.+-]*)", role=CAUSE),
     _other("odoo_stop", "Initiating shutdown", role=CAUSE),
     _other("odoo_stop", "Stopping forcefully", role=CAUSE),
-    _other("odoo_update", "odoo.modules.loading: updating modules list", role=CAUSE),
+    _other("odoo_update", "updating modules list", role=CAUSE),
     _other("cron_started", "tarting job `", r"job `(?P<name>[^`\n]+)`", role=CONTEXT),
     _other("cron_started", ") starting", r"Job '(?P<name>[^'\n]+)' \(\d+\) starting", role=CONTEXT),
     # What breaks behind a transaction pool.

@@ -48,13 +48,19 @@ WALLS: tuple[Signature, ...] = (
         r"ConnectionPool\((?:[\w/-]+;)?used=(?P<name>[1-9]\d*)/count=\d+/max=(?P=name)\)",
     ),
     # PostgreSQL's words, whoever relays them.
-    _row("pg_role_limit", Wall.PG_ROLE_LIMIT, REFUSAL, "many connections for role", r'for role "?(?P<name>[^"\n]+)'),
+    _row(
+        "pg_role_limit",
+        Wall.PG_ROLE_LIMIT,
+        REFUSAL,
+        "many connections for role",
+        r'(?:too )?many connections for role "?(?P<name>[^"\n]+)',
+    ),
     _row(
         "pg_database_limit",
         Wall.PG_DB_LIMIT,
         REFUSAL,
         "many connections for database",
-        r'for database "?(?P<name>[^"\n]+)',
+        r'(?:too )?many connections for database "?(?P<name>[^"\n]+)',
     ),
     _row(
         "pg_slots_reserved_role",

@@ -1,0 +1,183 @@
+"""The first line of a record: who wrote it, when, with which severity, and where its message begins.
+
+Formats: Odoo (odoo/netsvc.py 17-19), PostgreSQL stderr with any log_line_prefix (elog.c 12-18: ``prefix SEVERITY:
+text``, continued by lines that begin with a tab), PgBouncer 1.5-1.26 (lib/usual/logging.c). Everything is pure text.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import NamedTuple
+
+from slotwise.walls.timestamps import EPOCH, MOMENT, epoch_of, seconds_of
+
+
+def _words(text: str) -> list[str]:
+    return text.split()
+
+
+_BY_LEVEL = {
+    "FATAL": """FATAL FATALE FATALT ВАЖНО ФАТАЛЬНО 致命错误 致命錯誤 致命的エラー 치명적오류 ფატალური
+        KATASTROFALNY ÖLÜMCÜL""",
+    "PANIC": "PANIC PANIK PANICO ПАНИКА ПАНІКА 灾难性错误 嚴重錯誤 손상 პანიკა PANIKA PÂNICO",
+    "ERROR": """ERROR FEHLER ERREUR ERRORE ОШИБКА ПОМИЛКА 错误 錯誤 エラー 오류 შეცდომა FEL HATA ERRO BŁĄD
+        KESALAHAN""",
+    "WARNING": """WARNING WARNUNG ATTENTION ATTENZIONE ПРЕДУПРЕЖДЕНИЕ ПОПЕРЕДЖЕННЯ 警告 경고 გაფრთხილება VARNING
+        AVISO UYARI OSTRZEŻENIE PERINGATAN""",
+    "LOG": "LOG LOGG СООБЩЕНИЕ ЗАПИСУВАННЯ 日志 日誌 ログ 로그 ჟურნალი DZIENNIK",
+    "INFO": "INFO NOTICE HINWEIS NOTIZ NOTA",
+}
+SEVERITIES: dict[str, str] = {word: level for level, words in _BY_LEVEL.items() for word in _words(words)}
+"""PostgreSQL's severities in its languages (elog.c error_severity, translated by lc_messages), to the English one."""
+
+_DETAILS = frozenset(
+    _words("""DETAIL HINT TIPP DETALLE DÉTAIL ASTUCE DETTAGLI SUGGERIMENTO 詳細 ヒント დეტალები მინიშნება 상세정보 힌트
+        ПОДРОБНОСТИ ПОДСКАЗКА DETALJ TIPS ВІДОМОСТІ УКАЗІВКА 详情 提示 詳情""")
+)
+"""Parts of a record that explain its message."""
+_ASIDES = _words("""QUERY CONTEXT STATEMENT LOCATION ZUSAMMENHANG ANWEISUNG ANFRAGE ORT CONTEXTO SENTENCIA CONSULTA
+    UBICACIÓN CONTEXTE INSTRUCTION REQUÊTE EMPLACEMENT CONTESTO ISTRUZIONE POSIZIONE 文脈 文 問い合わせ 場所 კონტექსტი
+    ოპერატორი მოთხოვნა მდებარეობა 내용 쿼리 위치 КОНТЕКСТ ОПЕРАТОР ЗАПРОС ПОЛОЖЕНИЕ KONTEXT SATS FRÅGA PLATS ІНСТРУКЦІЯ
+    ЗАПИТ РОЗТАШУВАННЯ 上下文 语句 查询 位置 陳述式 查詢""")
+"""Parts that quote a statement, its context or a place in the source."""
+
+_LEVELS = "|".join(sorted(SEVERITIES, key=len, reverse=True))
+_POSTGRES = re.compile(rf"(?:^|(?<=[\s>\]\)|,;/:-]))(?P<level>{_LEVELS}|DEBUG[1-5]?)\s?: {{1,2}}(?=\S)")
+_PART = re.compile(
+    rf"(?:^|\s)(?P<part>{'|'.join(sorted((*_DETAILS, *_ASIDES, '명령 구문'), key=len, reverse=True))})\s?: {{1,3}}"
+)
+_ODOO = re.compile(
+    r"(?P<date>\d{4}-\d\d-\d\d) (?P<clock>\d\d:\d\d:\d\d),(?P<part>\d{3}) (?P<pid>\d+) (?P<level>[A-Z]{4,8}) "
+    r"(?P<database>\S+) (?P<logger>[\w.]+): "
+)
+_ODOO_SYSLOG = re.compile(r"(?:Odoo|odoo)\S* [\d.]\S*:(?P<database>[^:\s]+):(?P<level>[A-Z]{4,8}):(?P<logger>[\w.]+):")
+_PGBOUNCER = re.compile(
+    r"(?P<moment>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?: (?!\d+ )(?:[A-Z]{1,5}|[+-]\d\d(?::?\d\d)?))?) "
+    r"\[?(?P<pid>\d+)\]? (?P<level>LOG|WARNING|ERROR|FATAL|NOISE|DEBUG|INFO) (?=\S)"
+)
+_PEER = re.compile(r"(?P<user>[\w.$-]+|\[unknown\])@(?P<database>[\w.$-]+|\[unknown\])")
+_USER = re.compile(r"\b(?:user|usr)[=:](?P<user>[^\s,;|\])]+)")
+_DATABASE = re.compile(r"\b(?:db|database|dbname)[=:](?P<database>[^\s,;|\])]+)")
+_PID = re.compile(r"\[(?P<a>\d{1,7})(?:-\d+)?\]|\bpid[=:] ?(?P<b>\d+)|(?:^|\s)\(?(?P<c>\d{1,7})\)?(?=[\s:,]|$)")
+_NOT_A_PREFIX = re.compile(r"rror|failed|Traceback|psql:|pg_dump:|: $")
+_ORDINARY = frozenset(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
+
+
+class Head(NamedTuple):
+    """What the first line of a record says before its message."""
+
+    layer: str
+    """``odoo``, ``postgres`` or ``pgbouncer``."""
+    seconds: float | None
+    """Seconds since 1970 UTC; None where the line carries no time."""
+    level: str
+    """Severity in English, as the program names it."""
+    pid: int | None
+    user: str | None
+    database: str | None
+    logger: str | None
+    """Odoo's logger."""
+    body: int
+    """Where the message begins, in characters."""
+
+
+def head_of(line: str) -> Head | None:
+    """The head of a record, or None when ``line`` continues another record (or is of no known format)."""
+    if not line or line[0] in "\t ":
+        return None
+    if line[0].isdigit():
+        match = _ODOO.match(line)
+        if match is not None:
+            database = match["database"]
+            return Head(
+                "odoo",
+                seconds_of(MOMENT.match(line)) if MOMENT.match(line) else None,  # type: ignore[arg-type]
+                match["level"],
+                int(match["pid"]),
+                None,
+                None if database in ("?", "None") else database,
+                match["logger"],
+                match.end(),
+            )
+        match = _PGBOUNCER.match(line)
+        if match is not None:
+            moment = MOMENT.match(match["moment"])
+            seconds = seconds_of(moment) if moment else None
+            return Head("pgbouncer", seconds, match["level"], int(match["pid"]), None, None, None, match.end())
+    return _postgres_head(line) or _odoo_syslog_head(line)
+
+
+def _odoo_syslog_head(line: str) -> Head | None:
+    match = _ODOO_SYSLOG.match(line)
+    if match is None or match["level"] not in _ORDINARY:
+        return None
+    database = None if match["database"] in ("?", "None") else match["database"]
+    return Head("odoo", None, match["level"], None, None, database, match["logger"], match.end())
+
+
+def _postgres_head(line: str) -> Head | None:
+    """``any prefix SEVERITY:  message``; lines that name a part (DETAIL, STATEMENT) belong to the record before."""
+    match = _POSTGRES.search(line, 0, 400)
+    if match is None:
+        return None
+    prefix = line[: match.start()]
+    if len(prefix) > 1 and _NOT_A_PREFIX.search(prefix):
+        return None
+    if not prefix and match.end() - match.end("level") < 3 and match["level"] not in ("LOG", "FATAL"):
+        return None  # "ERROR: ..." with one space is what Odoo and psycopg print inside a record
+    seconds, rest = _time_in(prefix)
+    user, database = _names_in(rest)
+    return Head(
+        "postgres",
+        seconds,
+        SEVERITIES.get(match["level"], "DEBUG"),
+        _pid_in(rest),
+        user,
+        database,
+        None,
+        match.end(),
+    )
+
+
+def part_of(line: str) -> tuple[str, bool, int] | None:
+    """For a DETAIL, HINT, STATEMENT ... line: the word, whether it explains the message, where its text begins."""
+    match = _PART.search(line, 0, 400)
+    if match is None:
+        return None
+    return match["part"], match["part"] in _DETAILS, match.end()
+
+
+def _time_in(prefix: str) -> tuple[float | None, str]:
+    """Time from a log_line_prefix (%t %m %n; the session's start %s comes later), and the prefix without it."""
+    match = MOMENT.search(prefix)
+    if match is not None:
+        return seconds_of(match), prefix[: match.start()] + " " + prefix[match.end() :]
+    match = EPOCH.search(prefix)
+    if match is not None:
+        return epoch_of(match), prefix[: match.start()] + " " + prefix[match.end() :]
+    return None, prefix
+
+
+def _names_in(prefix: str) -> tuple[str | None, str | None]:
+    """User and database from a log_line_prefix (%u@%d, user=%u,db=%d); None where not written or unknown."""
+    peer = _PEER.search(prefix)
+    user = peer["user"] if peer else None
+    database = peer["database"] if peer else None
+    named = _USER.search(prefix)
+    if named is not None:
+        user = named["user"]
+    named = _DATABASE.search(prefix)
+    if named is not None:
+        database = named["database"]
+    return _known(user), _known(database)
+
+
+def _known(name: str | None) -> str | None:
+    return None if name in (None, "", "[unknown]") else name
+
+
+def _pid_in(prefix: str) -> int | None:
+    match = _PID.search(prefix)
+    if match is None:
+        return None
+    return int(match["a"] or match["b"] or match["c"])
