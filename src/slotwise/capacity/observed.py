@@ -149,13 +149,17 @@ def databases_to_serve(instance: OdooInstance, snapshot: Snapshot) -> tuple[tupl
         return instance.pinned_databases, True
     if not isinstance(snapshot.databases, Databases):
         return None, False
-    template = instance.value("db_template")
+    return databases_of_role(snapshot.databases, role_of(instance, snapshot), instance.value("db_template"))
+
+
+def databases_of_role(databases: Databases, role: str | None, template: object) -> tuple[tuple[str, ...], bool]:
+    """The application databases that ``role`` owns, and True; or all that allow connections, and False, where the role
+    or an owner is not known."""
     candidates = [
         d
-        for d in snapshot.databases.databases
+        for d in databases.databases
         if d.allows_connections and not d.is_template and d.name not in NEVER_POOLED and d.name != template
     ]
-    role = role_of(instance, snapshot)
     if role is not None and all(d.owner is not None for d in candidates):
         return tuple(d.name for d in candidates if d.owner == role), True
-    return tuple(d.name for d in candidates), len(candidates) == 0
+    return tuple(d.name for d in candidates), not candidates

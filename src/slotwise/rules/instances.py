@@ -33,8 +33,8 @@ def set_option(instance: OdooInstance, name: str, value: str | int) -> tuple[Cha
     changes: tuple[Change, ...] = (SetOdooOption(instance.id, name, str(value)),)
     option = instance.option(name)
     source = option.source if option is not None else ""
-    if source.startswith(("command line", "environment")):
-        text = f"{name} is set on the {source}, which wins over odoo.conf: set it to {value} there, or take it away"
+    if source.startswith("command line") or " in the environment of " in source:
+        text = f"{name} comes from: {source}. That wins over odoo.conf: set it to {value} there, or take it away"
         changes += (Manual(text),)
     return changes
 
