@@ -1,11 +1,16 @@
 from __future__ import annotations
 
-from slotwise.findings import AlterRole, EndSession, SetOdooOption, SetPoolDatabase, SetServerSetting
+from msgspec import structs
+
+from slotwise.findings import AlterRole, EndSession, RestartProcess, SetOdooOption, SetPoolDatabase, SetServerSetting
 from slotwise.fixes.rehearse import rehearse
 from slotwise.snapshot.odoo import Odoo
+from slotwise.snapshot.ownership import Sessions
 from slotwise.snapshot.pgbouncer import PgBouncers
-from slotwise.snapshot.postgres import Activity, Overrides, Roles, Settings
-from tests.build import behind, host, pgbouncer
+from slotwise.snapshot.postgres import Activity, Blocked, Locks, Overrides, Roles, Settings
+from slotwise.snapshot.processes import Processes
+from slotwise.snapshot.sessions import sessions
+from tests.build import FIRST_HTTP, NOW, behind, host, pgbouncer
 
 
 def test_an_option_is_replaced_and_says_that_it_is_planned() -> None:
@@ -50,3 +55,18 @@ def test_a_pool_entry_is_added_or_changed() -> None:
     assert isinstance(after.pgbouncers, PgBouncers)
     assert after.pgbouncers.pgbouncers[0].pool_mode_of("postgres") == "session"
     assert after.pgbouncers.pgbouncers[0].pool_mode_of("prod") == "transaction"
+
+
+def test_who_waited_for_an_ended_session_waits_no_more() -> None:
+    before = structs.replace(host(), locks=Locks((Blocked(2, (1,)), Blocked(3, (1, 2)), Blocked(1, (9,)))))
+    after = rehearse(before, (EndSession(1, None, "test"),))
+    assert after.locks == Locks((Blocked(3, (2,)),))
+
+
+def test_a_replaced_worker_is_young_and_holds_nothing() -> None:
+    after = rehearse(host(), (RestartProcess(FIRST_HTTP, None, "test"),))
+    assert isinstance(after.processes, Processes) and isinstance(after.activity, Activity)
+    started = {p.pid: p.started_at for p in after.processes.processes}
+    assert started[FIRST_HTTP] == NOW and started[FIRST_HTTP + 1] == NOW - 3600
+    seen = sessions(after)
+    assert isinstance(seen, Sessions) and FIRST_HTTP not in {h.owner.pid for h in seen.held}

@@ -22,7 +22,19 @@ from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo, OdooInstance, OdooOption, OptionValue
 from slotwise.snapshot.ownership import Held, Sessions
 from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers, PoolDatabase
-from slotwise.snapshot.postgres import Activity, Databases, Override, Overrides, Roles, Setting, Settings, Titles
+from slotwise.snapshot.postgres import (
+    Activity,
+    Blocked,
+    Databases,
+    Locks,
+    Override,
+    Overrides,
+    Roles,
+    Setting,
+    Settings,
+    Titles,
+)
+from slotwise.snapshot.processes import Processes
 from slotwise.snapshot.sessions import sessions
 
 PLANNED = "planned change"
@@ -54,7 +66,8 @@ def _after(snapshot: Snapshot, change: Change) -> Snapshot:
         case EndSession():
             return _without(snapshot, {change.pid})
         case RestartProcess():
-            return _without(snapshot, {h.backend.pid for h in _held(snapshot) if _restarts(h, change)})
+            ended = _without(snapshot, {h.backend.pid for h in _held(snapshot) if _restarts(h, change)})
+            return _restarted(ended, change)
     return snapshot
 
 
@@ -76,7 +89,28 @@ def _without(snapshot: Snapshot, pids: set[int]) -> Snapshot:
     if isinstance(snapshot.titles, Titles):
         kept = tuple(b for b in snapshot.titles.backends if b.pid not in pids)
         snapshot = structs.replace(snapshot, titles=structs.replace(snapshot.titles, backends=kept))
+    if isinstance(snapshot.locks, Locks):
+        snapshot = structs.replace(snapshot, locks=_unblocked(snapshot.locks, pids))
     return snapshot
+
+
+def _unblocked(locks: Locks, pids: set[int]) -> Locks:
+    """Locks after ``pids`` ended: who waited for nobody else waits no more."""
+    left = (Blocked(b.pid, tuple(p for p in b.blockers if p not in pids)) for b in locks.blocked if b.pid not in pids)
+    return structs.replace(locks, blocked=tuple(b for b in left if b.blockers))
+
+
+def _restarted(snapshot: Snapshot, change: RestartProcess) -> Snapshot:
+    """A process that was replaced has just started; its pid stands for its successor."""
+    if not isinstance(snapshot.processes, Processes):
+        return snapshot
+    processes = tuple(
+        structs.replace(p, started_at=snapshot.taken_at)
+        if p.pid == change.pid or (p.instance is not None and p.instance == change.instance)
+        else p
+        for p in snapshot.processes.processes
+    )
+    return structs.replace(snapshot, processes=structs.replace(snapshot.processes, processes=processes))
 
 
 def option_value(text: str) -> OptionValue:

@@ -93,3 +93,13 @@ class Odoo(Part, frozen=True):
 
     instances: tuple[OdooInstance, ...]
     source: str = "odoo.conf, command line and environment"
+
+    @property
+    def users(self) -> tuple[str, ...]:
+        """The PostgreSQL roles that the instances connect as, each once, in the order of the instances."""
+        named = (instance.value("db_user") for instance in self.instances)
+        return tuple(dict.fromkeys(user for user in named if isinstance(user, str) and user))
+
+    def find(self, instance: str | None) -> OdooInstance | None:
+        """The instance with this id, or None."""
+        return next((i for i in self.instances if i.id == instance), None)

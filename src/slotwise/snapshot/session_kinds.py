@@ -21,6 +21,9 @@ IDLE_IN_TRANSACTION = frozenset({"idle in transaction", "idle in transaction (ab
 """Both states count: the real name of the second has parentheses (src/backend/utils/adt/pgstatfuncs.c)."""
 
 _CRON_JOB_LOCK = re.compile(r"(?is)\bfrom\s+\"?ir_cron\"?\b.*\bfor\s+(?:no\s+key\s+)?update\s+skip\s+locked")
+_CUT_CRON_JOB = re.compile(r"(?is)^\s*(?:with\b.*)?select\s+\*\s+from\s+\"?ir_cron\"?\b.*\bnextcall\s*<=")
+_SHORTEST_CUT = 99
+"""track_activity_query_size is 100 at least: a statement of 99 bytes or more may have been cut."""
 _ODOO_NAME = re.compile(r"^odoo-\d+$")
 _QUEUE_JOB_LISTEN = re.compile(r"(?i)\blisten\s+\"?queue_job\b")
 _LISTEN = re.compile(r"(?i)^\s*listen\s")
@@ -38,8 +41,14 @@ def is_idle_in_transaction(backend: Backend) -> bool:
 
 def is_cron_lock(backend: Backend) -> bool:
     """Whether the session is the cursor that locks a running scheduled action: idle in transaction for the whole
-    job, by design."""
-    return bool(backend.query and _CRON_JOB_LOCK.search(backend.query))
+    job, by design.
+
+    With many due actions the statement is longer than track_activity_query_size (1024 bytes) and its end is cut off.
+    """
+    query = backend.query
+    if not query:
+        return False
+    return bool(_CRON_JOB_LOCK.search(query) or (len(query) >= _SHORTEST_CUT and _CUT_CRON_JOB.search(query)))
 
 
 def is_listener(held: Held) -> bool:
@@ -74,8 +83,8 @@ def is_raw(held: Held) -> bool:
     Odoo's name.
 
     Behind a pooler every name is lost after the first DISCARD ALL, so nothing is said of pooled sessions; nor where
-    application_name is not visible.
+    application_name is not visible (a masked row shows it as empty).
     """
     name = held.backend.application_name
     of_odoo = held.owner.certainty == "known" and held.owner.role not in ("unknown", "queue_job")
-    return of_odoo and name is not None and not name.startswith("odoo")
+    return of_odoo and not held.backend.masked and name is not None and not name.startswith("odoo")

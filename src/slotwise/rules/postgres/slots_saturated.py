@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from slotwise.capacity.relief import spare_sessions
 from slotwise.capacity.slots import Slots
-from slotwise.findings import EndSession, Finding, Fix, Severity
+from slotwise.findings import Finding, Fix, Severity
 from slotwise.rules.engine import rule
 from slotwise.rules.evidence import Clock, cite
-from slotwise.snapshot.ownership import Held, Sessions
+from slotwise.snapshot.evidence import MissingEvidence, Unavailable
+from slotwise.snapshot.ownership import Sessions
 
 SATURATED_RATIO = 0.95
 
@@ -37,6 +39,9 @@ def slots_saturated(slots: Slots, sessions: Sessions, clock: Clock) -> Iterator[
     """
     used = slots.used if slots.used is not None else slots.used_at_least
     if slots.usable > 0 and used < SATURATED_RATIO * slots.usable:
+        if used + sessions.unclassified >= SATURATED_RATIO * slots.usable:
+            reason = f"{sessions.unclassified} rows may be client sessions or background workers"
+            raise MissingEvidence(Unavailable(sessions.source, reason, "GRANT pg_monitor to the role of slotwise"))
         return
     free = max(0, slots.usable - used)
     at_least = "" if slots.used is not None else "at least "
@@ -54,22 +59,14 @@ def slots_saturated(slots: Slots, sessions: Sessions, clock: Clock) -> Iterator[
 
 
 def _relief(sessions: Sessions, clock: Clock) -> Fix:
-    """End the session that has been idle longest outside a transaction: the one whose end harms nobody."""
-    idle = [h for h in sessions.held if _is_spare(h)]
-    if not idle:
+    """End the session whose end harms nobody: given back to its pool, or without a client, and idle longest."""
+    first = next(iter(spare_sessions(sessions, clock.taken_at)), None)
+    if first is None:
         summary = "no session is idle outside a transaction: find the longest one and ask its owner before ending it"
         return Fix(summary, (), "ending a session in a transaction rolls back its work")
-    first = min(idle, key=lambda h: h.backend.state_change or clock.taken_at)
-    age = clock.age_seconds(first.backend.state_change)
-    since = f", idle for {age:.0f} s" if age is not None else ""
-    reason = "idle outside a transaction; Odoo's pool opens a new one when it needs it"
+    since = f", idle for {first.idle_seconds:.0f} s" if first.idle_seconds is not None else ""
     return Fix(
-        f"end the session that is idle longest (pid {first.backend.pid}{since}), then mend the cause named below",
-        (EndSession(first.backend.pid, first.backend.backend_start, reason),),
+        f"end one session to get in (pid {first.held.backend.pid}{since}: {first.why}), then mend the cause",
+        (first.change,),
         "raising max_connections needs a restart, which ends every session",
     )
-
-
-def _is_spare(held: Held) -> bool:
-    """Idle outside a transaction and on an application database: on `postgres` an idle session may be a LISTEN."""
-    return held.backend.state == "idle" and held.backend.database not in (None, "postgres")
