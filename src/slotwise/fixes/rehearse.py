@@ -21,7 +21,7 @@ from slotwise.findings import (
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo, OdooInstance, OdooOption, OptionValue
 from slotwise.snapshot.ownership import Held, Sessions
-from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers, PoolDatabase
+from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers, Pool, PoolDatabase
 from slotwise.snapshot.postgres import (
     Activity,
     Blocked,
@@ -200,7 +200,14 @@ def _override(
 
 def _set_pgbouncer(snapshot: Snapshot, change: SetPgBouncer) -> Snapshot:
     def changed(pgbouncer: PgBouncer) -> PgBouncer:
-        return structs.replace(pgbouncer, config={**pgbouncer.config, change.key: change.value})
+        pools = pgbouncer.pools
+        if change.key == "pool_mode" and not pgbouncer.wildcard_pool_mode:
+            old, own = pgbouncer.config.get("pool_mode"), {d.name for d in pgbouncer.databases if d.pool_mode}
+            pools = tuple(
+                structs.replace(p, pool_mode=change.value) if p.database not in own and p.pool_mode == old else p
+                for p in pools
+            )
+        return structs.replace(pgbouncer, config={**pgbouncer.config, change.key: change.value}, pools=pools)
 
     return _each_pgbouncer(snapshot, change.address, changed)
 
@@ -221,13 +228,25 @@ def _set_pool_database(snapshot: Snapshot, change: SetPoolDatabase) -> Snapshot:
             max_connections=int(cap) if cap else entry.max_connections,
         )
         databases = (*(d for d in pgbouncer.databases if d.name != change.entry), entry)
-        pools = tuple(
-            structs.replace(p, pool_mode=entry.pool_mode) if p.database == change.entry and entry.pool_mode else p
-            for p in pgbouncer.pools
-        )
+        grown = max(0, (entry.pool_size or 0) - (old.pool_size or 0)) if old is not None and old.pool_size else 0
+        pools = tuple(_in_entry(p, entry, grown) if p.database == change.entry else p for p in pgbouncer.pools)
         return structs.replace(pgbouncer, databases=databases, pools=pools)
 
     return _each_pgbouncer(snapshot, change.address, changed)
+
+
+def _in_entry(pool: Pool, entry: PoolDatabase, grown: int) -> Pool:
+    """A pool after its entry changed: ``grown`` further servers take that many of the clients that wait."""
+    served = min(grown, pool.cl_waiting)
+    waiting = pool.cl_waiting - served
+    return structs.replace(
+        pool,
+        pool_mode=entry.pool_mode or pool.pool_mode,
+        cl_waiting=waiting,
+        cl_active=pool.cl_active + served,
+        sv_active=pool.sv_active + served,
+        maxwait_seconds=pool.maxwait_seconds if waiting else 0.0,
+    )
 
 
 def _each_pgbouncer(snapshot: Snapshot, address: str, changed: Callable[[PgBouncer], PgBouncer]) -> Snapshot:

@@ -18,7 +18,7 @@ def _owned(names: list[str], owner: str | None = "odoo", used: list[str] | None 
     rows += [Database(name, -1, True, False, owner) for name in names]
     held = [(FIRST_HTTP + n % 4, backend(1000 + n, name)) for n, name in enumerate(used or [])]
     values = {"db_name": False, **options}
-    return structs.replace(host(held, options=values), databases=Databases(tuple(rows)))  # type: ignore[arg-type]
+    return structs.replace(host(held, options=values), databases=Databases(tuple(rows)))
 
 
 def test_silent_where_db_name_is_set() -> None:

@@ -15,7 +15,7 @@ SLUG = "odoo-role-superuser"
 
 def _roles(*roles: Role, owner: str | None = "postgres", **options: object) -> Snapshot:
     rows = Databases((Database("postgres", -1, True, False, owner), Database("prod", -1, True, False, "odoo")))
-    return structs.replace(host(options={**options}), roles=Roles(roles), databases=rows)  # type: ignore[arg-type]
+    return structs.replace(host(options={**options}), roles=Roles(roles), databases=rows)
 
 
 ADMIN = Role("postgres", True, -1, True)

@@ -17,7 +17,7 @@ def _threaded(sessions: int = 3, **options: object) -> Snapshot:
     held = [(MASTER, backend(1000 + n)) for n in range(sessions)]
     held += [(MASTER, backend(2000 + n, "postgres")) for n in range(2)]
     values = {"workers": 0, "proxy_mode": False, "db_maxconn": 64, **options}
-    return host(held, roles={MASTER: "threaded"}, options=values)  # type: ignore[arg-type]
+    return host(held, roles={MASTER: "threaded"}, options=values)
 
 
 def test_silent_in_prefork() -> None:

@@ -18,7 +18,7 @@ def _on(cores: float, *workers: int) -> Snapshot:
     snapshot = host(options={"workers": workers[0]})
     assert isinstance(snapshot.odoo, Odoo)
     first = snapshot.odoo.instances[0]
-    more = [structs.replace(host(options={"workers": w}).odoo.instances[0], id=f"i{w}") for w in workers[1:]]  # type: ignore[union-attr]
+    more = [structs.replace(host(options={"workers": w}).odoo.instances[0], id=f"i{w}") for w in workers[1:]]
     return structs.replace(snapshot, odoo=Odoo((first, *more)), machine=Host("h", 16 * GIB, None, None, cores))
 
 
