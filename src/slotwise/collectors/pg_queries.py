@@ -1,0 +1,59 @@
+"""The statements of a collection: one file each in ``queries/``, joined into one batch that costs one round trip.
+
+A line of a query that ends in ``-- since N`` is for servers whose server_version_num is N or higher, and is left out
+for others.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import lru_cache
+from importlib.resources import files
+
+BATCH = ("settings", "identity", "activity", "roles", "databases", "overrides")
+"""The queries of the first round trip, in the order in which their results come back."""
+
+_SINCE = re.compile(r"--\s*since\s+(\d+)\s*$")
+_COMMENT = re.compile(r"\s*--.*$")
+
+
+def _text(name: str) -> str:
+    return (files("slotwise.collectors") / "queries" / f"{name}.sql").read_text("utf-8")
+
+
+@lru_cache(maxsize=32)
+def query(name: str, version_num: int) -> str:
+    """The statement in ``queries/<name>.sql`` as a server of ``version_num`` (150004) understands it, in one line."""
+    lines: list[str] = []
+    for line in _text(name).splitlines():
+        since = _SINCE.search(line)
+        if since is None or version_num >= int(since.group(1)):
+            lines.append(_COMMENT.sub("", line).strip())
+    return " ".join(line for line in lines if line)
+
+
+def batch(version_num: int, timeout_milliseconds: int) -> str:
+    """The first round trip: one read-only transaction, so that through a transaction pool nothing of it stays behind.
+
+    Settings come first: they are read before this session changes its own. The timeouts are its own and end with it;
+    they are not sent when connecting, because a PgBouncer in between refuses them (``unsupported startup parameter``).
+    """
+    first, *rest = (query(name, version_num) for name in BATCH)
+    own = (
+        f"SET LOCAL statement_timeout = {timeout_milliseconds}",
+        f"SET LOCAL lock_timeout = {max(1, timeout_milliseconds // 2)}",
+        "SET LOCAL timezone = 'UTC'",
+        "SET LOCAL datestyle = 'ISO'",
+    )
+    return "; ".join(("BEGIN READ ONLY", first, *own, *rest, "COMMIT"))
+
+
+def second_batch(version_num: int, timeout_milliseconds: int, *, files_too: bool, waiting: tuple[int, ...]) -> str:
+    """The second round trip: what only some collections need. ``waiting`` are pids that wait for a lock."""
+    asked: list[str] = []
+    if files_too:
+        asked.append(query("file_settings", version_num))
+    if waiting:
+        pids = ",".join(str(int(pid)) for pid in waiting)
+        asked.append(query("blocking", version_num).replace("{pids}", pids))
+    return "; ".join(("BEGIN READ ONLY", f"SET LOCAL statement_timeout = {timeout_milliseconds}", *asked, "COMMIT"))

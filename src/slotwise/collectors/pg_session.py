@@ -1,0 +1,242 @@
+"""One collection over one connection. Runs in a process of its own (isolation.py): here it may hang, or change user.
+
+The connection is in autocommit mode, called ``slotwise``, has timeouts of its own and is closed in any case.
+"""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any, Literal
+
+import msgspec
+from msgspec import Struct
+
+from slotwise.collectors.pg_failures import INVALID_DSN, Failure, failure_of
+from slotwise.collectors.pg_parts import PostgresParts, Rows, parts_of_rows, waiting_pids
+from slotwise.collectors.pg_probe import refusing_routine
+from slotwise.collectors.pg_queries import BATCH, batch, second_batch
+from slotwise.collectors.pg_target import LIBPQ_VARIABLES, OsUser, Target
+
+if TYPE_CHECKING:
+    from psycopg import Connection, Error
+    from psycopg.rows import DictRow
+
+APPLICATION_NAME = "slotwise"
+_SOCKET_PREFIX = ".s.PGSQL."
+
+
+class PostgresJob(Struct, frozen=True, tag="postgres"):
+    """What to do: collect from ``target`` within ``seconds``. ``taken_at`` is the Snapshot's, in epoch seconds."""
+
+    target: Target
+    taken_at: float
+    seconds: float
+
+
+class PostgresAnswer(Struct, frozen=True):
+    """How far a collection came. Each step is sent when it begins, so that a hang shows where it hung.
+
+    ``through_pooler``: the server process that answered is not the one that the connection was made to.
+    """
+
+    step: Literal["connecting", "asking", "asking more", "complete", "failed"]
+    address: str | None = None
+    user: str | None = None
+    database: str | None = None
+    parts: PostgresParts | None = None
+    failure: Failure | None = None
+    through_pooler: bool = False
+
+
+def prepare() -> None:
+    """Import the driver: slow, so it happens while other evidence is read."""
+    import psycopg  # noqa: F401
+
+
+def perform_postgres(job: PostgresJob, tell: Callable[[PostgresAnswer], None]) -> None:
+    """Connect, collect, close; every step is told."""
+    import psycopg
+
+    started = time.monotonic()
+    become(job.target.run_as, job.target.environment)
+    try:
+        attempts = _attempts(job.target, job.seconds)
+    except psycopg.ProgrammingError:
+        attempts = []
+    if not attempts or _torn(attempts[0]):
+        # What libpq says of it is not repeated: it quotes what it could not read, maybe a piece of a password.
+        remedy = "write postgresql://user:password@host:port/dbname; special characters in it as %40, %2F …"
+        tell(PostgresAnswer("failed", failure=Failure(INVALID_DSN, f"{job.target.named} cannot be read", remedy)))
+        return
+    for number, parameters in enumerate(attempts, 1):
+        here = PostgresAnswer("connecting", _wanted(parameters), parameters.get("user"), parameters.get("dbname"))
+        tell(here)
+        try:
+            connection = _connect(parameters)
+        except psycopg.Error as error:
+            failure = _connect_failure(error, parameters, job.seconds - (time.monotonic() - started))
+            if failure.kind == "database_missing" and number < len(attempts):
+                continue
+            tell(msgspec.structs.replace(here, step="failed", failure=failure))
+            return
+        try:
+            _ask(connection, job, here, tell, job.seconds - (time.monotonic() - started))
+        finally:
+            connection.close()
+        return
+
+
+def become(run_as: OsUser | None, environment: object) -> None:
+    """Take the OS user's identity for good (this process ends soon), and the libpq environment of the instance."""
+    if isinstance(environment, dict):
+        for name in LIBPQ_VARIABLES:
+            os.environ.pop(name, None)
+        os.environ.update(environment)
+    if run_as is not None and run_as.uid != os.geteuid():
+        os.initgroups(run_as.name, run_as.gid)
+        os.setgid(run_as.gid)
+        os.setuid(run_as.uid)
+        os.environ["HOME"] = run_as.home
+        os.chdir("/")
+
+
+def _attempts(target: Target, seconds: float) -> list[dict[str, str]]:
+    """The connection parameters to try in turn: the others only where the first database does not exist."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    given = {k: str(v) for k, v in conninfo_to_dict(target.dsn, **target.parameters).items() if v is not None}
+    own = {
+        "application_name": APPLICATION_NAME,
+        "client_encoding": "UTF8",
+        # libpq counts whole seconds, and at least 2; the process's own timer is exact.
+        "connect_timeout": str(max(2, int(seconds))),
+    }
+    # An empty `options` keeps PGOPTIONS of this process away: a PgBouncer would refuse it.
+    first = {"options": "", **given, **own}
+    if "dbname" not in given and "service" not in given and not os.environ.get("PGDATABASE"):
+        first["dbname"] = "postgres"
+    others = [name for name in target.fallback_databases if name != first.get("dbname")]
+    return [first, *({**first, "dbname": name} for name in others)]
+
+
+def _torn(parameters: dict[str, str]) -> bool:
+    """Whether an unescaped / or @ in a password has torn the URI: pieces of it are then in the host, port or dbname."""
+    port = parameters.get("port", "").replace(",", "")
+    return "@" in parameters.get("host", "")[1:] or "@" in parameters.get("dbname", "") or not (port or "0").isdigit()
+
+
+def _connect(parameters: dict[str, str]) -> Connection[DictRow]:
+    import psycopg
+    from psycopg.adapt import Loader
+    from psycopg.rows import dict_row
+
+    class Tolerant(Loader):
+        """Text as it is: a session of a database in another encoding shows bytes that are not UTF-8."""
+
+        def load(self, data: Any) -> str:
+            return bytes(data).decode("utf-8", "replace")
+
+    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None, row_factory=dict_row)  # type: ignore[arg-type]
+    for name in ("text", "name", "varchar"):
+        connection.adapters.register_loader(name, Tolerant)
+    return connection
+
+
+def _connect_failure(error: Error, parameters: dict[str, str], seconds_left: float) -> Failure:
+    """What the refusal means. One text stands for full slots and for a full table of processes: the probe tells."""
+    failure = failure_of(str(error))
+    if failure.kind != "pg_slots_hard":
+        return failure
+    host, port = _reached(error, parameters)
+    routine = refusing_routine(host, port, parameters.get("user") or "postgres", min(1.0, seconds_left / 2))
+    return failure_of(str(error), routine=routine, sqlstate="53300") if routine else failure
+
+
+def _reached(error: Error, parameters: dict[str, str]) -> tuple[str, int]:
+    """The address of the attempt that failed: an IP address or the directory of the socket, and the port."""
+    host, port = parameters.get("hostaddr") or parameters.get("host") or "", parameters.get("port") or "5432"
+    if error.pgconn is not None:
+        with suppress(AttributeError, UnicodeDecodeError):
+            host = (error.pgconn.hostaddr or error.pgconn.host).decode() or host
+            port = error.pgconn.port.decode() or port
+    return host.split(",")[0], int(port.split(",")[0]) if port.split(",")[0].isdigit() else 5432
+
+
+def _wanted(parameters: dict[str, str]) -> str | None:
+    """Where the connection will be made to, as far as the parameters tell."""
+    host = parameters.get("host") or parameters.get("hostaddr") or os.environ.get("PGHOST")
+    port = parameters.get("port") or os.environ.get("PGPORT") or "5432"
+    return _address(host, port) if host else None
+
+
+def _address(host: str, port: str) -> str:
+    return f"{host}/{_SOCKET_PREFIX}{port}" if host.startswith("/") else f"{host}:{port}"
+
+
+def _ask(
+    connection: Connection[DictRow],
+    job: PostgresJob,
+    here: PostgresAnswer,
+    tell: Callable[[PostgresAnswer], None],
+    seconds: float,
+) -> None:
+    import psycopg
+
+    info = connection.info
+    here = msgspec.structs.replace(
+        here, step="asking", address=_address(info.host, str(info.port)), user=info.user, database=info.dbname
+    )
+    tell(here)
+    milliseconds = max(100, int(seconds * 900))
+    version = info.server_version
+    try:
+        rows = dict(zip(BATCH, _results(connection, batch(version, milliseconds)), strict=True))
+    except psycopg.Error as error:
+        tell(msgspec.structs.replace(here, step="failed", failure=_query_failure(error)))
+        return
+
+    def parts(file_rows: Rows | None, blocking: Rows | None) -> PostgresParts:
+        return parts_of_rows(
+            rows,
+            file_rows=file_rows,
+            blocking=blocking,
+            version_num=version,
+            address=here.address or "",
+            taken_at=job.taken_at,
+        )
+
+    own_pid = rows["identity"][0]["own_pid"]
+    here = msgspec.structs.replace(here, through_pooler=own_pid != info.backend_pid)
+    waiting = waiting_pids(rows["activity"])
+    files_too = rows["identity"][0]["is_superuser"] == "on"
+    if not waiting and not files_too:
+        tell(msgspec.structs.replace(here, step="complete", parts=parts(None, None)))
+        return
+    tell(msgspec.structs.replace(here, step="asking more", parts=parts(None, None)))
+    try:
+        more = _results(connection, second_batch(version, milliseconds, files_too=files_too, waiting=waiting))
+    except psycopg.Error as error:
+        failure = _query_failure(error)
+        tell(msgspec.structs.replace(here, step="failed", parts=parts(None, None), failure=failure))
+        return
+    file_rows = more[0] if files_too else None
+    blocking = more[-1] if waiting else None
+    tell(msgspec.structs.replace(here, step="complete", parts=parts(file_rows, blocking)))
+
+
+def _results(connection: Connection[DictRow], statements: str) -> list[list[dict[str, Any]]]:
+    """The rows of each statement that returns rows: one round trip, by the simple protocol (poolers speak it too)."""
+    cursor = connection.execute(statements.encode())
+    results: list[list[dict[str, Any]]] = []
+    while True:
+        if cursor.description is not None:
+            results.append(cursor.fetchall())
+        if not cursor.nextset():
+            return results
+
+
+def _query_failure(error: Error) -> Failure:
+    return failure_of(f"{error.diag.severity or ''} {error}", sqlstate=error.sqlstate)

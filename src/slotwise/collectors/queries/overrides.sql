@@ -1,0 +1,3 @@
+-- ALTER ROLE ... SET and ALTER DATABASE ... SET; oid 0 means any role or any database.
+SELECT setrole, setdatabase, setconfig
+FROM pg_db_role_setting
