@@ -25,8 +25,9 @@ bench:  ## each figure beside the peer, in one run
 	.venv/bin/python -m bench
 
 docs: setup  ## regenerate docs/rules, docs/cli.md and the README blocks
-	.venv/bin/python tools/rule_pages.py
+	[ ! -f tools/rule_pages.py ] || .venv/bin/python tools/rule_pages.py
 	.venv/bin/python tools/cli_pages.py
+	.venv/bin/python tools/readme_blocks.py
 
 clean:
 	rm -rf .venv .mypy_cache .ruff_cache .import_linter_cache

@@ -73,6 +73,11 @@ class InstallationDemand(Part, frozen=True):
         return total
 
     @property
+    def guide(self) -> int:
+        """The well-known formula's figure for all instances, pooled or not, for comparison only."""
+        return self.likely.guide + sum(pool.clients.guide for pool in self.pooled)
+
+    @property
     def direct(self) -> tuple[PlannedInstance, ...]:
         """The instances whose connections take slots themselves."""
         return tuple(i for i in self.instances if i.route.kind == "direct")

@@ -2,8 +2,7 @@
 
 A role without privileges may connect while, after taking a slot, at least superuser_reserved_connections (and, since
 PostgreSQL 16, reserved_connections) stay free (src/backend/utils/init/postinit.c, InitPostgres, 12 to 18). The
-reserve is
-the last N free slots and not N dedicated ones: sessions of superusers count against everyone.
+reserve is the last N free slots and not N dedicated ones: sessions of superusers count against everyone.
 """
 
 from __future__ import annotations
@@ -19,8 +18,9 @@ from slotwise.snapshot.sessions import sessions
 class Slots(Part, frozen=True):
     """Connection slots, in connections. ``usable`` is what Odoo's role may take, ``reserved`` what is kept from it.
 
-    ``used`` counts every client session but slotwise's own; None where some rows could not be classified, and then
-    ``used_at_least`` is what is certain. ``role`` is the role that ``usable`` was computed for, None: an ordinary one.
+    ``used`` counts every client session, slotwise's own too while it looks: it holds a slot like any other. It is
+    None where some rows could not be classified, and then ``used_at_least`` is what is certain. ``own`` is how many
+    are slotwise's. ``role`` is the role that ``usable`` was computed for, None: an ordinary one.
     """
 
     max_connections: int
@@ -30,6 +30,7 @@ class Slots(Part, frozen=True):
     used_at_least: int
     role: str | None
     source: str
+    own: int = 0
 
     @property
     def free(self) -> int | None:
@@ -83,5 +84,7 @@ def slots(snapshot: Snapshot) -> Slots | Unavailable:
 
 def slots_of(maximum: int, reserved: int, seen: Sessions, role: str | None, source: str) -> Slots:
     """The slots for given limits and sessions."""
-    certain = len(seen.held)
-    return Slots(maximum, reserved, maximum - reserved, certain if seen.exact else None, certain, role, source)
+    certain = len(seen.held) + seen.own
+    return Slots(
+        maximum, reserved, maximum - reserved, certain if seen.exact else None, certain, role, source, seen.own
+    )

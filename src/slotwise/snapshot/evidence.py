@@ -16,8 +16,7 @@ class Unavailable(Part, frozen=True):
     """Evidence that could not be read. It is a value, never a zero.
 
     ``source`` names what was asked (``pg_stat_activity``), ``reason`` why it did not answer, ``remedy`` what the
-    operator
-    can do so that it answers next time.
+    operator can do so that it answers next time.
     """
 
     source: str

@@ -3,8 +3,8 @@ socket.
 
 Never by application_name alone: with a preloaded database every HTTP worker's connections carry the master's pid
 (odoo/sql_db.py and odoo/modules/registry.py, 17.0 to 19.0: the name is fixed when the Registry is made, before the
-fork).
-Never by local port alone: one port is in use towards several peers at once, or lingers in TIME_WAIT with inode 0.
+fork). Never by local port alone: one port is in use towards several peers at once, or lingers in TIME_WAIT with inode
+0.
 """
 
 from __future__ import annotations
@@ -27,8 +27,7 @@ class Owner(Struct, frozen=True):
     *foreign* (the client is on another host), *unknown* (it could not be seen; ``how`` says why).
 
     ``role`` is the part the process plays in Odoo; a program that is no Odoo process (a pooler too) is ``unknown``
-    and has its ``name``.
-    ``behind`` is the process at the far side of a pooler, where the pooler showed it.
+    and has its ``name``. ``behind`` is the process at the far side of a pooler, where the pooler showed it.
     """
 
     certainty: Certainty
@@ -71,8 +70,7 @@ def client_backends(
     """The client sessions, and how many rows could not be classified.
 
     A masked row takes what its process title shows. A session that pg_stat_activity does not show yet (before
-    PostgreSQL
-    18 it hides those that are still authenticating, although they hold a slot) is added from the titles.
+    PostgreSQL 18 it hides those that are still authenticating, although they hold a slot) is added from the titles.
     """
     by_pid = {t.pid: t for t in titles or ()}
     if activity is None:

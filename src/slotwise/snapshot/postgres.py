@@ -14,10 +14,9 @@ CLIENT_BACKEND = "client backend"
 class Backend(Struct, frozen=True):
     """One server process, as pg_stat_activity or its process title shows it. None means *not visible*, never empty.
 
-    ``client_port`` is -1 for a Unix-domain socket (pg_stat_activity, PostgreSQL 12 to 18). ``seen_in`` says where
-    the row
-    was read. A row that the role may not see in full (no pg_read_all_stats) is ``masked``: PostgreSQL then shows pid,
-    database and user only, and backend_type is NULL even for a client backend.
+    ``client_port`` is -1 for a Unix-domain socket (pg_stat_activity, PostgreSQL 12 to 18). ``seen_in`` says where the
+    row was read. A row that the role may not see in full (no pg_read_all_stats) is ``masked``: PostgreSQL then shows
+    pid, database and user only, and backend_type is NULL even for a client backend.
     """
 
     pid: int

@@ -1,0 +1,90 @@
+"""The options that say what to look at, shared by every command that can look at a live system or at a saved one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from slotwise.snapshot.model import Snapshot
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+_OPTIONS = (
+    click.option("--config", "configs", multiple=True, metavar="FILE", help="odoo.conf; repeat for more instances."),
+    click.option("--dsn", metavar="DSN", help="PostgreSQL to look at, as libpq takes it (URI or key=value)."),
+    click.option("--pgbouncer", "pgbouncers", multiple=True, metavar="DSN", help="PgBouncer admin console to read."),
+    click.option("--log", "logs", multiple=True, metavar="FILE", help="Log to read for refusals; may be repeated."),
+    click.option("--offline", is_flag=True, help="Open no connection: processes, sockets and files only."),
+    click.option(
+        "--timeout",
+        "timeout_seconds",
+        type=click.FloatRange(0.1, 600),
+        default=10.0,
+        show_default=True,
+        metavar="SECONDS",
+        help="Answer within this time, with what was read by then.",
+    ),
+)
+
+
+def live_options(function: F) -> F:
+    """Add the options that choose a live system."""
+    for option in reversed(_OPTIONS):
+        function = option(function)
+    return function
+
+
+def snapshot_option(function: F) -> F:
+    """Add ``--snapshot FILE``: look at a saved system instead."""
+    help_text = "Judge a saved snapshot instead of this host."
+    return click.option("--snapshot", "saved", metavar="FILE", help=help_text)(function)
+
+
+def look(
+    configs: tuple[str, ...],
+    dsn: str | None,
+    pgbouncers: tuple[str, ...],
+    logs: tuple[str, ...],
+    offline: bool,
+    timeout_seconds: float,
+    saved: str | None = None,
+) -> Snapshot:
+    """The snapshot that the options ask for. What discovery found is said on stderr."""
+    if saved is not None:
+        return _saved(saved, (configs, dsn, pgbouncers, logs, offline))
+    from slotwise.collectors.runner import Request, collect
+
+    request = Request(
+        configs=configs,
+        dsn=dsn,
+        pgbouncer_dsns=pgbouncers,
+        log_files=logs,
+        offline=offline,
+        timeout_seconds=timeout_seconds,
+    )
+    snapshot, discovery = collect(request)
+    for sentence in discovery.sentences:
+        click.echo(sentence, err=True)
+    return snapshot
+
+
+def _saved(path: str, live: tuple[object, ...]) -> Snapshot:
+    if any(live):
+        raise click.UsageError("--snapshot looks at a saved system: give it without options for a live one")
+    from slotwise.collectors.saved_snapshot import read_snapshot
+
+    return read_snapshot(path)
+
+
+def terminal() -> tuple[bool, int]:
+    """Whether stdout may be coloured, and its width. NO_COLOR (https://no-color.org) and pipes mean no colour."""
+    import os
+    import shutil
+
+    is_terminal = sys.stdout.isatty()
+    colour = is_terminal and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+    return colour, shutil.get_terminal_size((100, 24)).columns
