@@ -11,8 +11,10 @@ from collections.abc import Callable, Mapping
 
 from msgspec import Struct, field
 
-_MOST_INCLUDES = 10
+_DEEPEST = 10
 """As deep as PgBouncer itself follows %include (MAX_INCLUDE in cfparser.c)."""
+_MOST_INCLUDES = 100
+"""No real configuration has more; files that include each other twice would double with each level."""
 _SECTION = re.compile(r"^\[(?P<name>[^\]]+)\]")
 _PAIR = re.compile(r"^(?P<key>\"(?:[^\"]|\"\")+\"|[^\s=]+)\s*=\s*(?P<value>.*)$")
 _WORD = re.compile(r"(?P<key>\w+)\s*=\s*(?:'(?P<quoted>(?:[^']|'')*)'|(?P<bare>\S+))")
@@ -46,7 +48,14 @@ def parse_pgbouncer_ini(text: str, read: Callable[[str], str | None]) -> PgBounc
     """The file's content. ``read`` gives the text of an included file, or None where it cannot be read."""
     settings: dict[str, str] = {}
     databases: dict[str, Mapping[str, str]] = {}
-    _, complete = _parse(text, read, settings, databases, "", 0)
+    left = _MOST_INCLUDES
+
+    def read_next(name: str) -> str | None:
+        nonlocal left
+        left -= 1
+        return read(name) if left >= 0 else None
+
+    _, complete = _parse(text, read_next, settings, databases, "", 0)
     return PgBouncerIni(settings, databases, complete)
 
 
@@ -65,7 +74,7 @@ def _parse(
         if not line or line[0] in ";#":
             continue
         if line.lower().startswith("%include"):
-            included = read(line[len("%include") :].strip()) if depth < _MOST_INCLUDES else None
+            included = read(line[len("%include") :].strip()) if depth < _DEEPEST else None
             if included is None:
                 complete = False
             else:

@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import pytest
+
+from slotwise.collectors.pg_queries import BATCH, batch, query, second_batch
+
+
+def test_a_column_that_a_version_lacks_is_not_asked_for() -> None:
+    assert "leader_pid" not in query("activity", 120022)
+    assert "leader_pid" in query("activity", 130000)
+    assert "reserved" not in query("roles", 150004)
+    assert "reserved" in query("roles", 160000)
+
+
+@pytest.mark.parametrize("name", [*BATCH, "file_settings", "blocking"])
+def test_queries_only_read(name: str) -> None:
+    text = query(name, 180000)
+    assert text.startswith("SELECT ") and "--" not in text and ";" not in text
+    assert not {"insert", "update", "delete", "drop", "alter", "create", "set"} & set(text.lower().split())
+
+
+def test_the_settings_are_read_before_the_session_changes_its_own() -> None:
+    statements = [s.strip() for s in batch(150000, 2000).split(";")]
+    assert statements[0] == "BEGIN READ ONLY" and statements[-1] == "COMMIT"
+    assert "pg_show_all_settings" in statements[1]
+    assert all("SET LOCAL" in s for s in statements[2:6])
+    assert len(statements) == len(BATCH) + 6
+
+
+def test_blockers_are_asked_for_the_sessions_that_wait_and_files_for_who_may_read_them() -> None:
+    assert "ARRAY[7,9]" in second_batch(150000, 1000, files_too=False, waiting=(7, 9))
+    assert "file_settings" not in second_batch(150000, 1000, files_too=False, waiting=(7, 9))
+    assert "pg_blocking_pids" not in second_batch(150000, 1000, files_too=True, waiting=())
