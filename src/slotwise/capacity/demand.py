@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from functools import lru_cache
 
 import msgspec
 
@@ -12,6 +13,8 @@ from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
 from slotwise.capacity.figures import Figures
 from slotwise.capacity.guide import guide
 from slotwise.capacity.holdings import RoleHolding
+from slotwise.capacity.pgbouncer_pools import PgBouncerPools
+from slotwise.capacity.pooling import distinct_databases
 
 POSTGRES_DATABASE = "postgres"
 """Where Odoo listens and notifies, whatever its own databases are called (addons/bus/models/bus.py, server.py)."""
@@ -73,6 +76,8 @@ def demand(deployment: Deployment, server: str = "primary") -> Demand:
     terms: list[Term] = []
     for host, count in Counter(deployment.hosts).items():
         terms.extend(_times(term, count * host.count) for term in _terms(host, server))
+    if target.pgbouncer is not None:
+        terms = _behind_pgbouncer(terms, target.pgbouncer, distinct_databases(deployment.hosts))
     if target.other:
         terms.append(_others("other", "", target.other, "given: clients that are not Odoo"))
     if target.superuser_sessions:
@@ -98,27 +103,30 @@ def odoo_demand(host: OdooHost) -> Demand:
     return demand(Deployment(hosts=(host,), servers=(PostgresServer(name=host.server),)), host.server)
 
 
-def _terms(host: OdooHost, server: str) -> list[Term]:
-    """Every addend of one such host on ``server``."""
+@lru_cache(maxsize=4096)
+def _terms(host: OdooHost, server: str) -> tuple[Term, ...]:
+    """Every addend of one such host on ``server``. Remembered: a plan asks for the same hosts again and again."""
     found: list[Term] = []
+    names = _names(host)
+    words = _words(host, names)
     if host.server == server:
         roles = holdings.prefork(host) if host.workers > 0 else holdings.threaded(host)
         for role in roles:
-            found.extend(_split(role, host))
+            found.extend(_split(role, words, names))
         found.extend(_companions(host))
     if host.replica_server == server:
         for role in holdings.on_replica(host):
-            found.extend(_split(role, host, suffix=" (read-only pool)"))
-    return found
+            found.extend(_split(role, words, names, suffix=" (read-only pool)"))
+    return tuple(found)
 
 
-def _split(role: RoleHolding, host: OdooHost, suffix: str = "") -> list[Term]:
+def _split(role: RoleHolding, words: str, names: tuple[str, ...], suffix: str = "") -> list[Term]:
     """One role as terms: its LISTEN sessions, its databases, its short-lived connections."""
     if role.processes == 0:
         return []
     parts = (
         (POSTGRES_DATABASE, role.holding.listen, role.listen_source, 1, ()),
-        (_words(host), role.holding.databases, role.database_source, role.databases, _names(host)),
+        (words, role.holding.databases, role.database_source, role.databases, names),
         (POSTGRES_DATABASE, role.holding.short_lived, role.short_lived_source, 1, ()),
     )
     return [
@@ -155,13 +163,57 @@ def _companions(host: OdooHost) -> list[Term]:
 def _companion(role: str, host: OdooHost, processes: int, per_process: Figures, source: str) -> Term:
     return Term(
         role=role,
-        database=_words(host),
+        database=_words(host, _names(host)),
         databases=host.database_count,
         processes=processes,
         per_process=per_process,
         source=source,
         names=_names(host),
     )
+
+
+PAST_PGBOUNCER = frozenset({"shell", "queue_job", "raw"})
+"""Roles that hold session state or their own settings, and so connect to PostgreSQL directly."""
+
+
+def _behind_pgbouncer(terms: list[Term], pools: PgBouncerPools, databases: int) -> list[Term]:
+    """What reaches PostgreSQL of ``terms``: the session pool of ``postgres``, the transaction pools, direct sessions.
+
+    A session-mode client keeps its server connection; a transaction-mode pool holds as many as transactions are at once
+    under way, at most what Odoo would open by itself, and keeps them until server_idle_timeout.
+    """
+    direct = [term for term in terms if term.role in PAST_PGBOUNCER]
+    pooled = [term for term in terms if term.role not in PAST_PGBOUNCER]
+    listening = _sum(term.count for term in pooled if term.database == POSTGRES_DATABASE)
+    working = _sum(term.count for term in pooled if term.database != POSTGRES_DATABASE)
+    session_pool = listening.at_most(pools.postgres_pool_size)
+    most = pools.transaction_connections(databases)
+    return [
+        *direct,
+        _pool(
+            "pgbouncer session pool",
+            POSTGRES_DATABASE,
+            msgspec.structs.replace(session_pool, ceiling=max(session_pool.peak, pools.postgres_pool_size)),
+            "LISTEN needs a session: https://www.pgbouncer.org/features.html; pool_size of the entry postgres",
+        ),
+        _pool(
+            "pgbouncer transaction pool",
+            "all databases",
+            working.at_most(most),
+            "default_pool_size + reserve_pool_size per database, max_db_connections, max_user_connections: "
+            "https://www.pgbouncer.org/config.html",
+        ),
+        _pool(
+            "direct",
+            "past PgBouncer",
+            Figures(0, 0, 0, pools.direct_connections, pools.direct_connections),
+            "-u, pg_dump and shells need a session of their own",
+        ),
+    ]
+
+
+def _pool(role: str, database: str, figures: Figures, source: str) -> Term:
+    return Term(role=role, database=database, databases=1, processes=1, per_process=figures, source=source)
 
 
 def _others(role: str, database: str, count: int, source: str) -> Term:
@@ -171,7 +223,9 @@ def _others(role: str, database: str, count: int, source: str) -> Term:
 
 
 def _names(host: OdooHost) -> tuple[str, ...]:
-    """Names of the host's databases, empty when only their number is known."""
+    """Names of the host's databases, empty when only their number is known or too many to list."""
+    if host.database_count > NAMED_DATABASES_SHOWN:
+        return ()
     if isinstance(host.databases, tuple) and len(host.databases) == host.database_count:
         return host.databases
     if isinstance(host.preloaded, tuple) and len(host.preloaded) == host.database_count:
@@ -179,8 +233,7 @@ def _names(host: OdooHost) -> tuple[str, ...]:
     return ()
 
 
-def _words(host: OdooHost) -> str:
-    names = _names(host)
+def _words(host: OdooHost, names: tuple[str, ...]) -> str:
     if len(names) == 1:
         return names[0]
     return "its database" if host.database_count == 1 else f"{host.database_count} databases"

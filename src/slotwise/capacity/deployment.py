@@ -9,6 +9,8 @@ from enum import Enum
 
 import msgspec
 
+from slotwise.capacity.pgbouncer_pools import PgBouncerPools
+
 ODOO_VERSIONS = (17, 18, 19)
 """Odoo major versions whose connection behaviour is modelled."""
 
@@ -36,7 +38,7 @@ class HeldByProcess(msgspec.Struct, frozen=True, kw_only=True):
     source: str = "measured"
 
 
-class OdooHost(msgspec.Struct, frozen=True, kw_only=True):
+class OdooHost(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
     """One Odoo server process tree, or ``count`` equal ones, and the PostgreSQL server that it connects to.
 
     ``databases`` is the names it serves, or how many when the names do not matter. ``preloaded`` is what ``db_name``
@@ -70,6 +72,7 @@ class OdooHost(msgspec.Struct, frozen=True, kw_only=True):
     server: str = "primary"
     replica_server: str | None = None
     measured: HeldByProcess | None = None
+    cores: int | None = None
 
     @property
     def odoo_pool_size(self) -> int:
@@ -104,12 +107,26 @@ class OdooHost(msgspec.Struct, frozen=True, kw_only=True):
         return self.http_enable and self.database_count > 0 and self.websockets != 0
 
 
+def grouped(hosts: tuple[OdooHost, ...]) -> tuple[OdooHost, ...]:
+    """Hosts that differ by name only as one with their number, so that a fleet of a thousand is planned as quickly."""
+    together: dict[OdooHost, list[OdooHost]] = {}
+    for host in hosts:
+        together.setdefault(msgspec.structs.replace(host, name="", count=1), []).append(host)
+    found = []
+    for same in together.values():
+        first, more = same[0], len(same) - 1
+        name = f"{first.name} and {more} more" if more else first.name
+        found.append(msgspec.structs.replace(first, name=name, count=sum(host.count for host in same)))
+    return tuple(found)
+
+
 class PostgresServer(msgspec.Struct, frozen=True, kw_only=True):
     """A PostgreSQL server as far as it bounds connections. None is *unknown*, and never read as zero or as unlimited.
 
     ``other`` is the demand that is not Odoo's: monitoring, backup, BI, a DBA's psql. ``superuser_sessions`` are open
     sessions of superusers, which sit in ordinary slots. ``max_connections_next`` and its companions are what the next
-    start would use, None when nothing else is pending.
+    start would use, None when nothing else is pending. ``shared_with_odoo``: Odoo's processes run on the same machine.
+    ``pgbouncer``: the pools of a PgBouncer that stands between this server and every Odoo host of the deployment.
     """
 
     name: str = "primary"
@@ -134,6 +151,9 @@ class PostgresServer(msgspec.Struct, frozen=True, kw_only=True):
     tables_touched: int | None = None
     huge_pages: bool = False
     managed: str | None = None
+    managed_source: str | None = None
+    shared_with_odoo: bool = False
+    pgbouncer: PgBouncerPools | None = None
 
 
 class Deployment(msgspec.Struct, frozen=True, kw_only=True):

@@ -26,6 +26,10 @@ class Fit(str, Enum):
     UNKNOWN = "unknown"
 
 
+BADNESS = {Fit.FITS: 0, Fit.TIGHT: 1, Fit.UNKNOWN: 2, Fit.DOES_NOT_FIT: 3}
+"""How bad a verdict is: not knowing is worse than tight, since it may be anything."""
+
+
 def headroom_ratio(connections: int, usable: int | None) -> float | None:
     """Share of ``usable`` slots left at ``connections``: 1.0 untouched, 0.0 full, negative beyond. None when unknown.
 

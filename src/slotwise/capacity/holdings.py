@@ -108,11 +108,12 @@ def _cron_on_databases(host: OdooHost) -> Figures:
     (``close_db``, odoo/service/server.py 17.0:1219-1221, 18.0:1228-1230, 19.0:1419-1421); but that misses the two that
     a preloaded registry opened under the master's application_name, so those stay for each database with a recent job.
     """
-    if host.database_count == 0:
+    count, preloaded = host.database_count, host.preloaded_count
+    if count == 0:
         return Figures()
     typical = CRON_JOB_CURSORS
-    if host.database_count > 1 and host.preloaded_count > 1:
-        typical = 2 * host.preloaded_count + 1
+    if count > 1 and preloaded > 1:
+        typical = 2 * preloaded + 1
     if host.replica_server is not None and host.odoo_version >= 19:
         typical -= 1  # check_signaling runs readonly, on the replica: odoo/orm/registry.py 19.0:1059
     if host.measured is not None and host.measured.cron_per_process is not None:
@@ -122,12 +123,12 @@ def _cron_on_databases(host: OdooHost) -> Figures:
 
 def gevent(host: OdooHost) -> RoleHolding:
     """The one gevent process: nothing until a websocket subscribes, then LISTEN and a cursor per notified websocket."""
-    known = host.websockets
+    known, used, count = host.websockets, host.websockets_used, host.database_count
     on_databases = Figures()
     brief = 0
-    if host.websockets_used:
+    if used:
         most = host.gevent_pool_size if known is None else known
-        each = host.database_count if known is None else min(known, host.database_count)
+        each = count if known is None else min(known, count)
         typical = max(each, TYPICAL_GEVENT_CURSORS if known is None else min(known, TYPICAL_GEVENT_CURSORS))
         if host.measured is not None and host.measured.gevent_per_process is not None:
             typical = max(1, math.ceil(host.measured.gevent_per_process))
@@ -138,12 +139,12 @@ def gevent(host: OdooHost) -> RoleHolding:
         processes=1 if host.http_enable else 0,
         holding=fit(
             host.gevent_pool_size,
-            listen=1 if host.websockets_used else 0,
+            listen=1 if used else 0,
             listen_at_start=False,  # ImDispatch starts with the first subscription: bus.py 17.0:186-188
             databases=on_databases,
             short_lived=brief,
         ),
-        databases=host.database_count,
+        databases=count,
         listen_source="listen imbus: addons/bus/models/bus.py 17.0:203-206, 18.0:232-235, 19.0:238-241",
         database_source="a cursor per notified websocket: addons/bus/websocket.py; odoo_pool db_maxconn_gevent: "
         "odoo/sql_db.py 17.0:795-801, 18.0:842-849, 19.0:807-819",

@@ -12,11 +12,11 @@ connection:
 * a login on 17 and 18: ``res.users._login`` runs on ``self.pool.cursor()`` (17.0 odoo/addons/base/models/res_users.py
   ``_login``, ``authenticate``; 18.0 the same). 19.0 logs in on the request's own cursor.
 * ``/xmlrpc`` and ``/jsonrpc`` on all three: ``odoo/service/model.py`` ``execute`` opens ``registry(db).cursor()``.
-* a registry that is loaded under the open request cursor: 19.0 without preloading.
-* ``signal_changes`` after a request that cleared an ormcache, and mail sent after the commit: all three.
+* ``signal_changes`` after a request that cleared an ormcache, mail sent after the commit, and a registry that another
+  process changed and that is reloaded under an open cursor: all three.
 
 Without a database the same ``/jsonrpc`` call goes through ``_serve_nodb``, no request cursor is open, and the worker
-keeps one connection.
+keeps one connection. docs/model-connections-per-worker.md tells it request by request.
 """
 
 from __future__ import annotations
@@ -41,10 +41,6 @@ _LOGIN = (
 _RPC = (
     "/xmlrpc and /jsonrpc run on a cursor of their own while the request's is open",
     "odoo/service/model.py execute (17.0:63, 18.0:86, 19.0:127), odoo/http.py _serve_db",
-)
-_LOAD = (
-    "the registry is loaded while the request's cursor is open",
-    "odoo/http.py _open_registry, odoo/orm/registry.py Registry.new (19.0)",
 )
 _AFTER_COMMIT = (
     "mail sent after the commit, and cache signalling, open a cursor while the request's is open",
@@ -77,7 +73,7 @@ def kept_per_database(host: OdooHost) -> KeptPerDatabase:
         return _kept(2, _RPC) if request_has_database(host) else _kept(1, _ALONE)
     if host.odoo_version <= 18:
         return _kept(2, _LOGIN)
-    return _kept(2, _AFTER_COMMIT if host.preloaded_count else _LOAD)
+    return _kept(2, _AFTER_COMMIT)
 
 
 def _kept(count: int, because: tuple[str, str]) -> KeptPerDatabase:

@@ -105,6 +105,8 @@ def _bounds(server: PostgresServer, usable: int | None) -> tuple[Bound, ...]:
             found.append(
                 Bound("reserved_connections", server.reserved_connections, "pg_settings reserved_connections (16+)")
             )
+    if server.managed is not None:
+        found.append(Bound(f"managed {server.managed}", server.max_connections, server.managed_source or "given"))
     if server.provider_reserved:
         found.append(
             Bound("provider_reserved", server.provider_reserved, f"managed service {server.managed or ''}".strip())

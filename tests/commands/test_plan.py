@@ -1,0 +1,271 @@
+"""The use case ``plan``: flags, fleet files, what-ifs, old and new, and errors that name the field."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from slotwise.capacity.headroom import Fit
+from slotwise.capacity.report import PlanReport
+from slotwise.commands.plan import PlanRequest, exit_code, managed_catalogue, plan
+from slotwise.errors import ExitCode, OperatorError
+
+GUIDE_EXAMPLE = {"workers": "8", "max_cron_threads": "2"}
+
+FLEET = """
+servers:
+  main: {max_connections: 400, ram: 64GB, cores: 16, other: 6, postgres_version: 16}
+  copy: {max_connections: 300}
+hosts:
+  web:
+    odoo_version: 18
+    workers: 8
+    databases: [prod, archive]
+    server: main
+    replica: copy
+    hosts: 3
+  jobs: {like: web, workers: 2, max_cron_threads: 4, hosts: 1}
+workload: {transactions_per_second: 50, transaction_seconds: 0.2}
+headroom: 0.25
+"""
+
+
+def planned(**request: object) -> PlanReport:
+    return plan(PlanRequest(**request))  # type: ignore[arg-type]
+
+
+def fleet_file(tmp_path: Path, text: str, name: str = "fleet.yaml") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_guides_example() -> None:
+    report = planned(changes=GUIDE_EXAMPLE)
+    first = report.servers[0]
+    assert first.demand.guide == 60
+    assert (first.demand.steady, first.demand.typical, first.demand.ceiling) == (14, 30, 704)
+    assert "60" in first.guide_says
+    assert "30 fewer" in first.guide_says
+    assert first.usable == 97
+
+
+def test_what_is_not_said_is_named_as_an_assumption() -> None:
+    said = " ".join(planned(changes=GUIDE_EXAMPLE).assumptions)
+    for option in ("--odoo-version", "--max-connections", "--websockets", "--other", "--transaction-seconds"):
+        assert option in said
+    told = {**GUIDE_EXAMPLE, "odoo_version": "19", "max_connections": "200", "websockets": "40", "other": "5"}
+    said = " ".join(planned(changes=told).assumptions)
+    for option in ("--odoo-version", "--max-connections", "--websockets", "--other"):
+        assert option not in said
+
+
+def test_three_alternatives_with_their_cost_the_best_first() -> None:
+    first = planned(changes={**GUIDE_EXAMPLE, "databases": "20", "ram": "16GB"}).servers[0]
+    assert first.verdict is Fit.DOES_NOT_FIT
+    assert {one.name for one in first.alternatives} >= {"fit-the-pools", "raise-max-connections", "add-pgbouncer"}
+    assert first.recommended.verdict is Fit.FITS
+    assert all(one.restart and one.risk and one.reason and one.ram_bytes > 0 for one in first.alternatives)
+
+
+def test_pgbouncer_plans_with_one() -> None:
+    first = planned(changes={**GUIDE_EXAMPLE, "databases": "20"}, pgbouncer=True).servers[0]
+    assert "pgbouncer session pool" in first.demand.by_role
+    assert first.verdict is Fit.FITS
+
+
+def test_a_replica_is_a_server_of_its_own() -> None:
+    report = planned(changes={**GUIDE_EXAMPLE, "odoo_version": "19"}, replica="separate")
+    assert {one.server.name for one in report.servers} == {"primary", "primary-replica"}
+    same = planned(changes=GUIDE_EXAMPLE, replica="same")
+    assert same.servers[0].demand.ceiling == 2 * 704
+
+
+def test_what_if() -> None:
+    report = planned(changes=GUIDE_EXAMPLE, what_ifs=("workers=16", "version=19", "max_connections=300,other=10"))
+    assert [one.demand.by_role["http_worker"].typical for one in report.what_ifs] == [32, 16, 16]
+    assert report.what_ifs[2].usable == 297
+    assert report.what_ifs[2].demand.typical == 40
+
+
+def test_a_fleet_of_three_formats(tmp_path: Path) -> None:
+    report = planned(fleet=fleet_file(tmp_path, FLEET))
+    by_name = {one.server.name: one for one in report.servers}
+    assert set(by_name) == {"main", "copy"}
+    web, jobs = by_name["main"].hosts
+    assert (web.count, web.workers, jobs.workers, jobs.max_cron_threads, jobs.databases) == (
+        3, 8, 2, 4, ("prod", "archive"),
+    )  # fmt: skip
+    toml = """
+headroom = 0.25
+[servers.main]
+max_connections = 400
+ram = "64GB"
+[hosts.web]
+odoo_version = 18
+workers = 8
+databases = ["prod", "archive"]
+"""
+    by_toml = planned(fleet=fleet_file(tmp_path, toml, "fleet.toml"))
+    described = {"servers": {"main": {"max_connections": 400, "ram": "64GB"}}, "headroom": 0.25}
+    described["hosts"] = {"web": {"odoo_version": 18, "workers": 8, "databases": ["prod", "archive"]}}
+    by_json = planned(fleet=fleet_file(tmp_path, json.dumps(described), "fleet.json"))
+    assert by_toml.servers == by_json.servers
+    assert by_toml.servers[0].demand.by_database["prod"].typical > 0
+
+
+def test_flags_change_a_fleet(tmp_path: Path) -> None:
+    report = planned(fleet=fleet_file(tmp_path, FLEET), changes={"max_connections": "900"})
+    assert all(one.server.max_connections == 900 for one in report.servers)
+
+
+def test_from_old_to_new(tmp_path: Path) -> None:
+    old = fleet_file(
+        tmp_path, "servers: {a: {max_connections: 100}}\nhosts: {h: {odoo_version: 17, workers: 8}}", "o.yml"
+    )
+    new = fleet_file(
+        tmp_path, "servers: {a: {max_connections: 100}}\nhosts: {h: {odoo_version: 19, workers: 40}}", "n.yml"
+    )
+    report = planned(old=old, new=new)
+    change = report.transitions[0]
+    assert (change.before.typical, change.after.typical) == (30, 94)
+    assert {row.version for row in change.versions} == {18, 19}
+    assert {one.role for one in change.changes} == {"http_worker", "cron_worker", "gevent"}
+    assert any("SIGHUP" in one.name for one in change.moments)
+    assert exit_code(report) is ExitCode.HEALTHY
+    rolling = planned(old=old, new=new, rolling=True)
+    assert exit_code(rolling) is ExitCode.FINDINGS
+    bigger = fleet_file(
+        tmp_path, "servers: {a: {max_connections: 100}}\nhosts: {h: {odoo_version: 19, workers: 50}}", "b.yml"
+    )
+    assert exit_code(planned(old=old, new=bigger)) is ExitCode.FINDINGS
+
+
+def test_every_managed_row_resolves() -> None:
+    catalogue = managed_catalogue()
+    assert len(catalogue.classes) == 194
+    for row in catalogue.classes:
+        assert catalogue.find(row.name) == row
+        assert row.confidence in ("high", "medium", "low", "none")
+        assert row.source
+
+
+def test_a_managed_class_brings_its_cap_and_confidence() -> None:
+    first = planned(changes={**GUIDE_EXAMPLE, "managed": "aws-rds:db.m6g.large"}).servers[0]
+    assert first.server.managed == "aws-rds-postgresql:db.m6g.large"
+    bound = next(one for one in first.bounds if one.name.startswith("managed "))
+    assert "confidence" in bound.source
+    assert first.usable is not None
+    assert first.usable == (first.server.max_connections or 0) - 5
+
+
+def test_a_class_without_a_published_cap_is_unknown() -> None:
+    report = planned(changes={**GUIDE_EXAMPLE, "managed": "scaleway:any"})
+    assert report.servers[0].verdict is Fit.UNKNOWN
+    assert exit_code(report) is ExitCode.UNKNOWN
+
+
+@pytest.mark.parametrize(
+    ("changes", "field"),
+    [
+        ({"workers": "-1"}, "--workers"),
+        ({"workers": "many"}, "--workers"),
+        ({"max_cron_threads": "1.5"}, "--max-cron-threads"),
+        ({"databases": "1000000000"}, "--databases"),
+        ({"databases": "-3"}, "--databases"),
+        ({"ram": "0"}, "--ram"),
+        ({"ram": "0GB"}, "--ram"),
+        ({"ram": "16"}, "--ram"),
+        ({"cores": "0"}, "--cores"),
+        ({"odoo_version": "16"}, "--odoo-version"),
+        ({"traffic": "heavy"}, "--traffic"),
+        ({"headroom": "1.5"}, "--headroom"),
+        ({"transaction_seconds": "nan"}, "--transaction-seconds"),
+        ({"max_connections": "0"}, "--max-connections"),
+        ({"managed": "aws-rds"}, "--managed"),
+        ({"managed": "aws-rds:db.m6g.lrge"}, "db.m6g.large"),
+        ({"managed": "amazon:x"}, "aws-rds-postgresql"),
+    ],
+)
+def test_nonsense_names_its_field(changes: dict[str, str], field: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        planned(changes=changes)
+    assert field in caught.value.problem + caught.value.remedy
+    assert "\n" not in caught.value.problem + caught.value.remedy
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("hosts: {a: {like: b}, b: {like: a}}", "circle"),
+        ("hosts: {a: {like: a}}", "circle"),
+        ("hosts: {a: {workrs: 3}}", "did you mean workers"),
+        ("hosts: {a: {workers: -3}}", "hosts.a.workers"),
+        ("hosts: {a: {workers: true}}", "hosts.a.workers"),
+        ("hosts: {a: {server: mian}}\nservers: {main: {}}", "did you mean main"),
+        ("servers: {one: {}, two: {}}\nhosts: {a: {workers: 3}}", "hosts.a.server is missing"),
+        ("hosts: {a: {databases: [x, 3]}}", "hosts.a.databases"),
+        ("host: {a: {workers: 3}}", "did you mean hosts"),
+        ("servers: {main: {}}", "hosts is missing"),
+        ("servers: {main: {max_conections: 3}}\nhosts: {a: {}}", "did you mean max_connections"),
+        ("servers: {main: {pgbouncer: {default_pool_sise: 3}}}\nhosts: {a: {}}", "did you mean default_pool_size"),
+        ("hosts: &h {a: *h}", "hosts.a"),
+        ("hosts: [1, 2]", "hosts"),
+        ("hosts: {a: {workers: 3", "not valid YAML"),
+        ("", "holds no fields"),
+        ("workload: {transaction_second: 3}\nhosts: {a: {}}", "did you mean transaction_seconds"),
+    ],
+)
+def test_a_wrong_fleet_file_names_its_field(tmp_path: Path, text: str, words: str) -> None:
+    with pytest.raises(OperatorError) as caught:
+        planned(fleet=fleet_file(tmp_path, text))
+    assert words in caught.value.problem + " " + caught.value.remedy
+    assert "\n" not in caught.value.problem + caught.value.remedy
+
+
+def test_wrong_files_and_pairs(tmp_path: Path) -> None:
+    for request in (
+        {"fleet": tmp_path / "none.yaml"},
+        {"snapshot": tmp_path / "none.json"},
+        {"fleet": fleet_file(tmp_path, "a = [", "f.toml")},
+        {"fleet": fleet_file(tmp_path, '{"hosts": ', "f.json")},
+        {"old": fleet_file(tmp_path, FLEET)},
+        {"fleet": fleet_file(tmp_path, FLEET), "snapshot": fleet_file(tmp_path, FLEET)},
+        {"what_ifs": ("workers",)},
+        {"what_ifs": ("wrkers=3",)},
+    ):
+        with pytest.raises(OperatorError):
+            planned(**request)
+
+
+def test_a_fleet_of_a_thousand_hosts_is_one_plan(tmp_path: Path) -> None:
+    names = [f"db{i}" for i in range(1000)]
+    hosts = {f"h{i}": {"workers": 4, "databases": names} for i in range(1000)}
+    document = {"servers": {"main": {"max_connections": 5000, "ram": "256GB"}}, "hosts": hosts}
+    report = planned(fleet=fleet_file(tmp_path, json.dumps(document), "big.json"))
+    assert report.servers[0].demand.guide == 36 * 1000
+    assert report.servers[0].verdict is Fit.DOES_NOT_FIT
+
+
+def test_the_command_line_prints_the_plan_and_the_exit_code() -> None:
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        command = [sys.executable, "-m", "slotwise", "plan", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, timeout=60)
+
+    done = run("--workers", "8", "--max-cron-threads", "2", "--format", "json")
+    assert done.returncode == 0
+    assert json.loads(done.stdout)["demand"]["guide"] == 60
+    assert run("--workers", "80").returncode == 1
+    wrong = run("--workers", "-1")
+    assert (wrong.returncode, wrong.stdout, len(wrong.stderr.strip().splitlines())) == (2, "", 2)
+
+
+def test_time_is_not_spent_on_nonsense() -> None:
+    started = time.process_time()
+    planned(changes={"workers": "10000", "databases": "100000", "hosts": "10000", "max_connections": "262143"})
+    assert time.process_time() - started < 60  # a runaway loop would never end
