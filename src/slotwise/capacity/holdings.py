@@ -226,7 +226,7 @@ def on_replica(host: OdooHost) -> tuple[RoleHolding, ...]:
         requests = ASSUMED_CONCURRENT_REQUESTS if host.concurrent_requests is None else host.concurrent_requests
         wanted = max(seen, requests) if host.http_enable and seen else 0
         peak = host.odoo_pool_size if wanted else 0
-        figures = Figures(0, seen if first else 0, wanted, max(wanted, peak), max(wanted, peak))
+        figures = Figures(0, min(seen, wanted) if first else 0, wanted, max(wanted, peak), max(wanted, peak))
         pools = [("threaded", 1, figures, host.odoo_pool_size)]
     else:
         seen = host.databases_seen

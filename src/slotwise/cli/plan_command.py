@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -51,6 +52,11 @@ _FILE = click.Path(path_type=Path)
 @click.option("--transactions-per-second", help="Measured rate of transactions.")
 @click.option("--transaction-seconds", help="Measured mean transaction, Python's time included.")
 @click.option("--pgbouncer", is_flag=True, help="Plan with a PgBouncer before the server.")
+@click.option("--config", "configs", multiple=True, metavar="FILE", help="odoo.conf of the host to read; repeatable.")
+@click.option("--dsn", metavar="DSN", help="PostgreSQL to read, as libpq takes it.")
+@click.option("--console", "consoles", multiple=True, metavar="DSN", help="PgBouncer admin console to read.")
+@click.option("--offline", is_flag=True, help="Open no connection: processes, sockets and files only.")
+@click.option("--timeout", "timeout_seconds", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
 @click.option("--snapshot", type=_FILE, help="Start from a recorded host.")
 @click.option("--fleet", type=_FILE, help="Start from a fleet file (YAML, TOML or JSON).")
 @click.option("--from", "old", type=_FILE, help="Old configuration: a snapshot or a fleet file.")
@@ -61,6 +67,11 @@ _FILE = click.Path(path_type=Path)
 @click.option("--output", "-o", type=_FILE, help="Write to a file instead of stdout.")
 @click.option("--details", is_flag=True, help="Every term with its source.")
 def command(
+    configs: tuple[str, ...],
+    dsn: str | None,
+    consoles: tuple[str, ...],
+    offline: bool,
+    timeout_seconds: float,
     snapshot: Path | None,
     fleet: Path | None,
     old: Path | None,
@@ -76,13 +87,18 @@ def command(
 ) -> int:
     """How many connections an Odoo installation needs, and what to set before the change is made.
 
-    From what is there (no option, or --snapshot), from a fleet file, or from the options alone.
+    From what is there (no option, or --config and its like), from --snapshot, from --fleet, or from the options alone.
     """
+    from slotwise.cli.looking import look
     from slotwise.commands.plan import PlanRequest, exit_code, plan
     from slotwise.commands.plan_output import render, write
 
+    changes = {name: value for name, value in flags.items() if value is not None}
+    live = bool(configs or dsn or consoles or offline)
+    meant = changes or snapshot or fleet or old or new or pgbouncer or replica
     request = PlanRequest(
-        changes={name: value for name, value in flags.items() if value is not None},
+        changes=changes,
+        look=partial(look, configs, dsn, consoles, (), offline, timeout_seconds) if live or not meant else None,
         snapshot=snapshot,
         fleet=fleet,
         old=old,

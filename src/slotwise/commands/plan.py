@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -19,6 +19,7 @@ from slotwise.capacity.transition import transition
 from slotwise.commands.plan_assumptions import assumptions
 from slotwise.commands.plan_changes import FLAGS, changed
 from slotwise.errors import ExitCode, OperatorError
+from slotwise.snapshot.model import Snapshot
 
 DEFAULT_VERSION = 18
 DEFAULT_MAX_CONNECTIONS = 100
@@ -26,9 +27,11 @@ DEFAULT_MAX_CONNECTIONS = 100
 
 
 class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the operator asked for. ``changes`` are the flags by field name (slotwise.commands.plan_fields)."""
+    """What the operator asked for. ``changes`` are the flags by field name (slotwise.commands.plan_fields); ``look``
+    reads the host when that is asked for."""
 
     changes: Mapping[str, object] = {}
+    look: Callable[[], Snapshot] | None = None
     snapshot: Path | None = None
     fleet: Path | None = None
     old: Path | None = None
@@ -88,6 +91,12 @@ def _subject(request: PlanRequest) -> Subject:
         return _with_flags(_read(request.snapshot), request)
     if request.fleet is not None:
         return _with_flags(_read(request.fleet), request)
+    if request.look is not None:
+        from slotwise.commands.plan_sources import deployment_of
+
+        seen = request.look()
+        deployment, terms, name, assumed = deployment_of(seen, seen.host)
+        return _with_flags(Subject(name=name, deployment=deployment, terms=terms, assumed=assumed), request)
     return _with_flags(_from_flags(request), request)
 
 

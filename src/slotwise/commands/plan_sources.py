@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,27 +13,31 @@ from slotwise.capacity.from_snapshot import InstallationDemand, installation_dem
 from slotwise.capacity.installation_supply import server_of
 from slotwise.capacity.managed import Catalogue
 from slotwise.capacity.planner import Terms
+from slotwise.collectors.saved_snapshot import read_snapshot
 from slotwise.commands.plan_fleet import read_fleet
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
-from slotwise.snapshot.json_form import from_json
-from slotwise.snapshot.model import SCHEMA, Snapshot
+from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.processes import Host
 
 HEAD_BYTES = 4096
+_FLEET_SECTIONS = re.compile(rb'^\s*\{\s*"(hosts|servers|workload|headroom)"')
 
 Read = tuple[Deployment, Terms, str, tuple[str, ...]]
 
 
 def read_subject(path: Path, catalogue: Callable[[], Catalogue]) -> Read:
-    """The deployment in ``path``, its terms, its name and what was assumed. Raises OperatorError naming the file."""
+    """The deployment in ``path``, its terms, its name and what was assumed. Raises OperatorError naming the file.
+
+    A JSON document that begins with neither ``hosts`` nor ``servers`` is a snapshot or a recording.
+    """
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise OperatorError(f"{path}: {error.strerror or error}", "give a snapshot or a fleet file") from error
-    if head.lstrip()[:1] == b"{" and SCHEMA.encode() in head:
-        return deployment_of(from_json(path.read_bytes(), str(path)), f"snapshot {path.name}")
+    if head.lstrip()[:1] == b"{" and not _FLEET_SECTIONS.search(head):
+        return deployment_of(read_snapshot(str(path)), f"snapshot {path.name}")
     deployment, terms = read_fleet(path, catalogue())
     deployment = replace(deployment, hosts=grouped(deployment.hosts))
     return deployment, terms, f"fleet {path.name}", ()
