@@ -168,7 +168,7 @@ def _closing(diagnosis: Diagnosis, ink: Ink) -> str:
     healthy = sum(1 for v in diagnosis.verdicts if v.state == "healthy")
     unknown = sum(1 for v in diagnosis.verdicts if v.state == "unknown")
     tail = f"{healthy} rules healthy" + (f", {unknown} could not be judged" if unknown else "")
-    first = ", ".join(words) if words else "nothing to do"
+    first = ", ".join(words) if words else "nothing found" if unknown else "nothing to do"
     worst = max(counts, default=None)
     hint = ""
     if worst is not None:
