@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from slotwise.collectors.discovery import Discovery
-from slotwise.collectors.runner import Request, collect
 from slotwise.errors import OperatorError
 from slotwise.snapshot.json_form import to_json
 from slotwise.snapshot.model import Snapshot
@@ -17,21 +16,34 @@ from slotwise.snapshot.model import Snapshot
 STDOUT = "-"
 
 
-def take_snapshot(request: Request, destination: str) -> tuple[Snapshot, Discovery]:
-    """Collect and write the Snapshot to ``destination`` (``-``: standard output).
+def save_snapshot(look: Callable[[], Snapshot], destination: str) -> Snapshot:
+    """Look, and write the Snapshot to ``destination`` (``-``: standard output).
 
-    Raises OperatorError where the request is wrong or the file cannot be written.
+    Raises OperatorError where the file cannot be written; where that is known beforehand, ``look`` is not called.
     """
     if destination != STDOUT:
         _refuse_unwritable(Path(destination))
-    snapshot, discovery = collect(request)
+    snapshot = look()
     content = to_json(snapshot)
     if destination == STDOUT:
-        sys.stdout.buffer.write(content)
-        sys.stdout.buffer.flush()
+        _print(content)
     else:
         write_private(Path(destination), content)
-    return snapshot, discovery
+    return snapshot
+
+
+def _print(content: bytes) -> None:
+    """To standard output, unbuffered: a full disk behind it is then known here and not when the interpreter ends."""
+    view = memoryview(content)
+    try:
+        sys.stdout.flush()
+        while view:
+            view = view[os.write(sys.stdout.fileno(), view) :]
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        problem = f"cannot write to standard output: {error.strerror or error}"
+        raise OperatorError(problem, "send it where there is room") from error
 
 
 def _refuse_unwritable(path: Path) -> None:
