@@ -179,6 +179,9 @@ class Scanner:
             event = judge_torn(lines)
             self._count("record cut off or written into", size)
         if event is None:
+            head = lines[0].head
+            if head is not None and head.level == "?":
+                self._count("letters replaced by question marks (the server's LC_CTYPE is C)", size)
             return None
         return _placed(event, self._file, line_number)
 

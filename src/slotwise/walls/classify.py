@@ -13,7 +13,7 @@ from slotwise.walls.lookalikes import LOOKALIKES, LOST
 from slotwise.walls.signatures import FD_PLAN, LAST_WALLS, ROUTINES, WALLS, Signature
 from slotwise.walls.translated import sight_translated
 
-_FATAL = re.compile("FATAL|ВАЖНО|ФАТАЛЬНО|致命|치명적|KATASTROFALNY|ÖLÜMCÜL|ფატალური")
+_FATAL = re.compile("FATAL|ВАЖНО|ФАТАЛЬНО|致命|치명적|KATASTROFALNY|ÖLÜMCÜL|VAZHNO|ფატალური")
 """The severity in PostgreSQL's 17 languages; German, Spanish, French, Italian, Swedish and others contain ``FATAL``."""
 _TOO_MANY_CONNECTIONS = "53300"
 

@@ -18,31 +18,33 @@ def _words(text: str) -> list[str]:
 
 _BY_LEVEL = {
     "FATAL": """FATAL FATALE FATALT ВАЖНО ФАТАЛЬНО 致命错误 致命錯誤 致命的エラー 치명적오류 ფატალური
-        KATASTROFALNY ÖLÜMCÜL""",
+        KATASTROFALNY ÖLÜMCÜL VAZHNO FATAL`NO""",
     "PANIC": "PANIC PANIK PANICO ПАНИКА ПАНІКА 灾难性错误 嚴重錯誤 손상 პანიკა PANIKA PÂNICO",
     "ERROR": """ERROR FEHLER ERREUR ERRORE ОШИБКА ПОМИЛКА 错误 錯誤 エラー 오류 შეცდომა FEL HATA ERRO BŁĄD
-        KESALAHAN""",
+        KESALAHAN OSHIBKA POMILKA""",
     "WARNING": """WARNING WARNUNG ATTENTION ATTENZIONE ПРЕДУПРЕЖДЕНИЕ ПОПЕРЕДЖЕННЯ 警告 경고 გაფრთხილება VARNING
-        AVISO UYARI OSTRZEŻENIE PERINGATAN""",
-    "LOG": "LOG LOGG СООБЩЕНИЕ ЗАПИСУВАННЯ 日志 日誌 ログ 로그 ჟურნალი DZIENNIK",
+        AVISO UYARI OSTRZEŻENIE PERINGATAN PREDUPREZHDENIE POPEREDZHENNYA""",
+    "LOG": "LOG LOGG СООБЩЕНИЕ ЗАПИСУВАННЯ 日志 日誌 ログ 로그 ჟურნალი DZIENNIK SOOBSHHENIE ZAPISUVANNYA",
     "INFO": "INFO NOTICE HINWEIS NOTIZ NOTA",
 }
 SEVERITIES: dict[str, str] = {word: level for level, words in _BY_LEVEL.items() for word in _words(words)}
-"""PostgreSQL's severities in its languages (elog.c error_severity, translated by lc_messages), to the English one."""
+"""PostgreSQL's severities in its languages (elog.c error_severity, translated by lc_messages), to the English one; also
+in the Latin letters that glibc writes for Cyrillic ones when LC_CTYPE is C."""
 
 _DETAILS = frozenset(
     _words("""DETAIL HINT TIPP DETALLE DÉTAIL ASTUCE DETTAGLI SUGGERIMENTO 詳細 ヒント დეტალები მინიშნება 상세정보 힌트
-        ПОДРОБНОСТИ ПОДСКАЗКА DETALJ TIPS ВІДОМОСТІ УКАЗІВКА 详情 提示 詳情""")
+        ПОДРОБНОСТИ ПОДСКАЗКА DETALJ TIPS ВІДОМОСТІ УКАЗІВКА 详情 提示 詳情 PODROBNOSTI PODSKAZKA VIDOMOSTI UKAZIVKA""")
 )
 """Parts of a record that explain its message."""
 _ASIDES = _words("""QUERY CONTEXT STATEMENT LOCATION ZUSAMMENHANG ANWEISUNG ANFRAGE ORT CONTEXTO SENTENCIA CONSULTA
     UBICACIÓN CONTEXTE INSTRUCTION REQUÊTE EMPLACEMENT CONTESTO ISTRUZIONE POSIZIONE 文脈 文 問い合わせ 場所 კონტექსტი
     ოპერატორი მოთხოვნა მდებარეობა 내용 쿼리 위치 КОНТЕКСТ ОПЕРАТОР ЗАПРОС ПОЛОЖЕНИЕ KONTEXT SATS FRÅGA PLATS ІНСТРУКЦІЯ
-    ЗАПИТ РОЗТАШУВАННЯ 上下文 语句 查询 位置 陳述式 查詢""")
+    ЗАПИТ РОЗТАШУВАННЯ 上下文 语句 查询 位置 陳述式 查詢 KONTEKST OPERATOR
+    ZAPROS POLOZHENIE INSTRUKCZIYA ZAPIT ROZTASHUVANNYA""")
 """Parts that quote a statement, its context or a place in the source."""
 
 _LEVELS = "|".join(sorted(SEVERITIES, key=len, reverse=True))
-_POSTGRES = re.compile(rf"(?:^|(?<=[\s>\]\)|,;/:-]))(?P<level>{_LEVELS}|DEBUG[1-5]?)\s?: {{1,2}}(?=\S)")
+_POSTGRES = re.compile(rf"(?:^|(?<=[\s>\]\)|,;/:-]))(?P<level>{_LEVELS}|DEBUG[1-5]?|\?{{2,14}})\s?: {{1,2}}(?=\S)")
 _PART = re.compile(
     rf"(?:^|\s)(?P<part>{'|'.join(sorted((*_DETAILS, *_ASIDES, '명령 구문'), key=len, reverse=True))})\s?: {{1,3}}"
 )
@@ -130,7 +132,7 @@ def _postgres_head(line: str) -> Head | None:
     return Head(
         "postgres",
         seconds,
-        SEVERITIES.get(match["level"], "DEBUG"),
+        "?" if match["level"][0] == "?" else SEVERITIES.get(match["level"], "DEBUG"),
         _pid_in(rest),
         user,
         database,

@@ -47,6 +47,8 @@ LITERALS: tuple[bytes, ...] = (
     b"of file descriptors",
     b"No file descriptors",
     b"max expected fd use",
+    b"VAZHNO",
+    b"??:  ",  # a severity of which only question marks are left (LC_CTYPE is C)
 )
 """Byte strings of which a telling line holds at least one (ASCII, English)."""
 

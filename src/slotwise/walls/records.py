@@ -85,12 +85,17 @@ class Grouping:
         if line.head is not None:
             # A bare "FATAL:  ..." inside a traceback is the error's own text, not a record.
             return self._frames and line.head.seconds is None and inner.startswith(("FATAL", "ERROR"))
-        if inner.startswith(_JOINS) and (self._first.head is None or self._first.head.layer == "odoo"):
+        if inner.startswith(_JOINS) and self._may_be_a_client():
             self._frames = self._frames or inner.startswith("Traceback")
             return True
         if part_of(inner) is not None:
             return True
         return self._takes_bare()
+
+    def _may_be_a_client(self) -> bool:
+        """Servers put a time before their lines and indent what follows; libpq's several lines have neither."""
+        head = self._first.head
+        return head is None or head.layer == "odoo" or head.seconds is None
 
     def _takes_bare(self) -> bool:
         """An unindented line without a head: PostgreSQL and PgBouncer never write one, Odoo does."""
