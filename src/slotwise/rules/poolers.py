@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
-from slotwise.capacity.pools import CONSOLE
+from slotwise.capacity.pools import CONSOLE, PoolBound
 from slotwise.capacity.routes import Routes
-from slotwise.findings import Finding
+from slotwise.findings import Change, Finding, Fix, Manual, SetPgBouncer
 from slotwise.snapshot.evidence import MissingEvidence, Unavailable
 from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers
 from slotwise.snapshot.session_kinds import NEVER_POOLED
@@ -47,3 +47,21 @@ def application_databases(pgbouncer: PgBouncer) -> tuple[str, ...]:
     """The databases that have a pool, without `postgres`, the templates and the console."""
     names = {p.database for p in pgbouncer.pools} - NEVER_POOLED - {CONSOLE}
     return tuple(sorted(names))
+
+
+def cap_pools(bounds: list[tuple[str, PoolBound]], budget: int) -> Fix:
+    """``max_user_connections`` for each PgBouncer so that together they open ``budget`` server connections at most."""
+    shares = {address: budget * bound.total // sum(b.total for _, b in bounds) for address, bound in bounds}
+    caps = {address: shares[address] // max(1, len(bound.users)) for address, bound in bounds}
+    if min(caps.values()) < 1:
+        step = Manual("free slots first: what connects directly leaves none for PgBouncer's pools")
+        return Fix("the slots that are left do not bear any pool", (step,))
+    changes: tuple[Change, ...] = tuple(
+        SetPgBouncer(address, "max_user_connections", str(cap)) for address, cap in caps.items()
+    )
+    said = ", ".join(f"{cap} at {address}" for address, cap in caps.items())
+    return Fix(
+        f"cap each user's server connections: max_user_connections {said}",
+        changes,
+        "too few make clients wait: watch cl_waiting and maxwait (pool-starved)",
+    )

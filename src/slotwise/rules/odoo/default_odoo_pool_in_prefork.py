@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from slotwise.capacity.from_snapshot import InstallationDemand
+from slotwise.capacity.refit import Wanted, refit
+from slotwise.capacity.supply import Supply
 from slotwise.findings import Change, Finding, Fix, Severity
 from slotwise.rules.engine import rule
 from slotwise.rules.evidence import cite, cite_option
@@ -16,7 +19,9 @@ ADVISED_GEVENT = 32
 
 
 @rule("SW105", Severity.INFO)
-def default_odoo_pool_in_prefork(odoo: Odoo) -> Iterator[Finding]:
+def default_odoo_pool_in_prefork(
+    odoo: Odoo, demand: InstallationDemand | None, supply: Supply | None
+) -> Iterator[Finding]:
     """Every prefork process may hold as many connections as one threaded server was meant to share.
 
     **Why it matters.** `db_maxconn` is the size of each process's odoo_pool, not of the installation's: its default of
@@ -27,21 +32,37 @@ def default_odoo_pool_in_prefork(odoo: Odoo) -> Iterator[Finding]:
     **Evidence.** `workers` above 0 and `db_maxconn` at 64 or more (default of 17.0, 18.0 and 19.0; odoo/sql_db.py makes
     one pool per process). An HTTP worker serves one request at a time and keeps one or two connections per database.
 
-    **Fix.** `db_maxconn = 16`, more where many databases are served, and `db_maxconn_gevent = 32` for the one gevent
-    process, which does need many at once.
+    **Fix.** Pools with which the ceiling fits the slots where that can be had; else `db_maxconn = 16`, more where many
+    databases are served, and `db_maxconn_gevent = 32` for the one gevent process, which does need many at once.
 
     **When to ignore it.** When max_connections is above the ceiling anyway, or every worker serves dozens of databases.
     """
-    yield from each_instance(odoo, _check)
+    fits = _that_fit(demand, supply)
+
+    def check(instance: OdooInstance) -> Iterator[Finding]:
+        yield from _check(instance, fits.get(instance.id) or _advised(instance, demand))
+
+    yield from each_instance(odoo, check)
 
 
-def advised_pool(instance: OdooInstance) -> int:
-    """Two connections per pinned database and four for what a request opens beside them, in steps of eight."""
-    wanted = 2 * len(instance.pinned_databases) + 4
-    return min(LARGEST_ADVISED, max(SMALLEST_ADVISED, -(-wanted // 8) * 8))
+def _that_fit(demand: InstallationDemand | None, supply: Supply | None) -> dict[str, tuple[int, int]]:
+    """Pools with which the ceiling is within the slots, by instance; none where workers are too many for that."""
+    if demand is None or supply is None or supply.usable is None:
+        return {}
+    usable = supply.usable
+    found = refit(demand, (Wanted(lambda f: f.ceiling <= usable, False),))
+    sizes = {r.instance: (r.db_maxconn, r.db_maxconn_gevent) for r in found.resized} if found is not None else {}
+    return {name: (pool, gevent or ADVISED_GEVENT) for name, (pool, gevent) in sizes.items() if pool is not None}
 
 
-def _check(instance: OdooInstance) -> Iterator[Finding]:
+def _advised(instance: OdooInstance, demand: InstallationDemand | None) -> tuple[int, int]:
+    """Two connections per database and four for what a request opens beside them, in steps of eight."""
+    planned = next((p for p in demand.instances if p.instance == instance.id), None) if demand is not None else None
+    databases = max(len(instance.pinned_databases), planned.likely.databases_seen if planned is not None else 0)
+    return min(LARGEST_ADVISED, max(SMALLEST_ADVISED, -(-(2 * databases + 4) // 8) * 8)), ADVISED_GEVENT
+
+
+def _check(instance: OdooInstance, sizes: tuple[int, int]) -> Iterator[Finding]:
     if not is_prefork(instance):
         return
     pool = instance.integer("db_maxconn")
@@ -51,11 +72,11 @@ def _check(instance: OdooInstance) -> Iterator[Finding]:
     gevent = gevent_pool_size(instance)
     on_gevent = (gevent or pool) if has_gevent(instance) else 0
     ceiling = (workers + cron) * pool + on_gevent
-    advised = advised_pool(instance)
+    advised, for_gevent = sizes
     changes: tuple[Change, ...] = set_option(instance, "db_maxconn", advised)
-    new_gevent = gevent or ADVISED_GEVENT
-    if gevent is None and has_gevent(instance):
-        changes += set_option(instance, "db_maxconn_gevent", ADVISED_GEVENT)
+    new_gevent = min(gevent, for_gevent) if gevent is not None else for_gevent
+    if gevent != new_gevent and has_gevent(instance):
+        changes += set_option(instance, "db_maxconn_gevent", new_gevent)
     after = (workers + cron) * advised + (new_gevent if has_gevent(instance) else 0)
     yield Finding(
         f"each of {workers} HTTP and {cron} cron workers may hold db_maxconn {pool} connections:"

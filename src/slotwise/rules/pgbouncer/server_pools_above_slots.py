@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from slotwise.capacity.from_snapshot import InstallationDemand
 from slotwise.capacity.pools import PoolBound
 from slotwise.capacity.supply import Supply
-from slotwise.findings import Change, Finding, Fix, Manual, SetPgBouncer, Severity
+from slotwise.findings import Finding, Severity
 from slotwise.rules.engine import rule
 from slotwise.rules.evidence import cite
+from slotwise.rules.poolers import cap_pools
 from slotwise.snapshot.evidence import MissingEvidence, Unavailable
 
 
@@ -58,7 +59,7 @@ def server_pools_above_slots(demand: InstallationDemand, supply: Supply) -> Iter
             cite("direct", direct, demand.source),
             cite("usable", supply.usable, "max_connections less the reserves"),
         ),
-        _cap(bounds, supply.usable - direct),
+        cap_pools(bounds, supply.usable - direct),
         severity=None if above_now else Severity.INFO,
     )
 
@@ -66,20 +67,3 @@ def server_pools_above_slots(demand: InstallationDemand, supply: Supply) -> Iter
 def _words(bound: PoolBound) -> str:
     capped = f", capped to {bound.total}" if bound.total < bound.uncapped else ""
     return f"{len(bound.databases)} databases × {len(bound.users)} users make {bound.uncapped}{capped}"
-
-
-def _cap(bounds: list[tuple[str, PoolBound]], budget: int) -> Fix:
-    shares = {address: budget * bound.total // sum(b.total for _, b in bounds) for address, bound in bounds}
-    caps = {address: shares[address] // max(1, len(bound.users)) for address, bound in bounds}
-    if min(caps.values()) < 1:
-        step = Manual("free slots first: what connects directly leaves none for PgBouncer's pools")
-        return Fix("the slots that are left do not bear any pool", (step,))
-    changes: tuple[Change, ...] = tuple(
-        SetPgBouncer(address, "max_user_connections", str(cap)) for address, cap in caps.items()
-    )
-    said = ", ".join(f"{cap} at {address}" for address, cap in caps.items())
-    return Fix(
-        f"cap each user's server connections: max_user_connections {said}",
-        changes,
-        "too few make clients wait: watch cl_waiting and maxwait (pool-starved)",
-    )
