@@ -4,21 +4,27 @@
 ``pg15``              the same server as above, version 15 only
 ``start_postgres``    a server of your own: ``start_postgres(18, {"max_connections": "20"})``
 ``start_pgbouncer``   a PgBouncer of your own: ``start_pgbouncer({"*": "host=... port=..."}, {"pool_mode": "session"})``
+``start_standin``     a stand-in of an Odoo host: ``start_standin(db_port=server.port, workers=4, db_name=("prod",))``
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
 
 import pytest
 
 from slotwise.demo.pgbouncer_server import PgBouncerServer
 from slotwise.demo.postgres_server import PostgresServer, PostgresServers
+from slotwise.standin.host import StandinHost
+from slotwise.standin.settings import StandinSettings
 from tests.servers import MAJOR_VERSIONS, binaries_for
 
 StartPostgres = Callable[..., PostgresServer]
 StartPgBouncer = Callable[..., PgBouncerServer]
+StartStandin = Callable[..., StandinHost]
 
 
 @pytest.fixture(scope="session")
@@ -72,5 +78,20 @@ def start_pgbouncer(postgres_servers: PostgresServers) -> Iterator[StartPgBounce
             users: tuple[str, ...] = ("postgres", "odoo"),
         ) -> PgBouncerServer:
             return running.enter_context(PgBouncerServer(postgres_servers.directory, databases, settings, users=users))
+
+        yield start
+
+
+@pytest.fixture
+def start_standin(tmp_path: Path) -> Iterator[StartStandin]:
+    with ExitStack() as running:
+        homes = 0
+
+        def start(**settings: Any) -> StandinHost:
+            nonlocal homes
+            homes += 1
+            home = tmp_path / f"odoo-{homes}"
+            home.mkdir()
+            return running.enter_context(StandinHost(StandinSettings(**settings), home))
 
         yield start

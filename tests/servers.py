@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from slotwise.demo.postgres_binaries import PostgresBinaries, installed_binaries
 from slotwise.demo.postgres_server import PostgresServer
@@ -26,9 +26,12 @@ def binaries_for(major_version: int) -> PostgresBinaries:
 
 
 def create_odoo(server: PostgresServer, databases: Sequence[str] = ("prod",), role: str = "odoo") -> None:
-    """An ordinary role as Odoo's (no superuser, may create databases) and databases that belong to it."""
+    """An ordinary role as Odoo's (no superuser, may create databases), and databases of its own with the tables that
+    the stand-in uses."""
     import psycopg
     from psycopg import sql
+
+    from slotwise.standin.schema import create_tables
 
     with psycopg.connect(server.dsn(), autocommit=True) as connection:
         if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
@@ -37,6 +40,30 @@ def create_odoo(server: PostgresServer, databases: Sequence[str] = ("prod",), ro
             connection.execute(
                 sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), sql.Identifier(role))
             )
+            create_tables({"host": "127.0.0.1", "port": str(server.port), "user": role, "dbname": name})
+
+
+class OdooSession(NamedTuple):
+    """A row of pg_stat_activity of Odoo's role."""
+
+    database: str
+    application: str
+    state: str
+    query: str
+    client_port: int | None
+
+
+def odoo_sessions(server: PostgresServer, role: str = "odoo") -> list[OdooSession]:
+    """What the server says of Odoo's sessions now, oldest first."""
+    import psycopg
+
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        rows = connection.execute(
+            "SELECT datname, application_name, state, query, client_port FROM pg_stat_activity"
+            " WHERE usename = %s AND backend_type = 'client backend' ORDER BY backend_start",
+            [role],
+        ).fetchall()
+    return [OdooSession(*row) for row in rows]
 
 
 def alive(pid: int) -> bool:
