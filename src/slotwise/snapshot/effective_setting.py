@@ -13,8 +13,10 @@ from msgspec import Struct
 from slotwise.snapshot.evidence import MissingEvidence, Unavailable
 from slotwise.snapshot.postgres import Overrides, Setting, Settings
 
-SESSION_SOURCES = frozenset(("client", "session", "interactive", "user", "database", "database user"))
-"""pg_settings.source of a value that only the asking session has: it says nothing about other sessions."""
+LOGIN_SOURCES = frozenset({"client", "user", "database", "database user"})
+"""pg_settings.source of a value that only slotwise's own login gets: it says nothing about other sessions."""
+SESSION_SOURCES = frozenset({"session", "interactive"})
+"""slotwise set the parameter for its own session; the value kept is what its login started with (reset_val)."""
 
 _UNIT_MS = {"us": 0.001, "ms": 1.0, "s": 1000.0, "min": 60_000.0, "h": 3_600_000.0, "d": 86_400_000.0, "": 1.0}
 _DURATION = re.compile(r"^\s*(-?\d+(?:\.\d+)?)\s*(us|ms|s|min|h|d|)\s*$")
@@ -40,17 +42,20 @@ def milliseconds(text: str, unit: str | None = "ms") -> float | None:
     return float(number) * _UNIT_MS.get(suffix or unit or "ms", 1.0)
 
 
-def server_wide(settings: Settings, name: str) -> Setting | None:
+def server_wide(settings: Settings, name: str, overrides: Overrides | None = None) -> Setting | None:
     """The setting as every session starts with it; None where this version has none.
 
-    Raises MissingEvidence where only the asking session's own value is known.
+    Raises MissingEvidence where only the value of slotwise's own login is known: set by its client, its role or its
+    database, or possibly so, because one of the ``overrides`` may reach it.
     """
     setting = settings.find(name)
-    if setting is not None and setting.source in SESSION_SOURCES:
-        reason = f"only slotwise's own value is known (source {setting.source})"
-        raise MissingEvidence(
-            Unavailable(f"setting {name}", reason, "run slotwise as a role without settings of its own")
-        )
+    if setting is None:
+        return None
+    reached = any(o.name == name for o in overrides.overrides) if overrides is not None else False
+    if setting.source in LOGIN_SOURCES or (setting.source in SESSION_SOURCES and reached):
+        reason = f"only the value of slotwise's own login is known (source {setting.source})"
+        remedy = "run slotwise as a role without settings of its own"
+        raise MissingEvidence(Unavailable(f"setting {name}", reason, remedy))
     return setting
 
 
@@ -70,7 +75,8 @@ def effective_duration(
         if value is None:
             raise MissingEvidence(_unreadable(name, best.value))
         return Effective(value, best.value, override_words(best.role, best.database), False, best.role, best.database)
-    setting = server_wide(settings, name)
+    others = Overrides(tuple(o for o in overrides.overrides if role is None or o.role != role))
+    setting = server_wide(settings, name, others)
     if setting is None:
         return None
     value = milliseconds(setting.value, setting.unit)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slotwise.capacity.relief import spare_sessions
-from slotwise.capacity.slots import Slots
+from slotwise.capacity.slots import Slots, is_saturated
 from slotwise.findings import Finding, Fix, Manual, Severity
 from slotwise.rules.engine import rule
 from slotwise.rules.evidence import Clock, cite
@@ -14,7 +14,6 @@ from slotwise.snapshot.holders import holders
 from slotwise.snapshot.ownership import Sessions
 
 HIGH_RATIO = 0.80
-SATURATED_RATIO = 0.95
 FORGOTTEN_SECONDS = 600.0
 """Odoo closes a pooled connection that was idle so long, but only when the same process borrows again
 (odoo/sql_db.py, MAX_IDLE_TIMEOUT, 17.0 to 19.0)."""
@@ -37,13 +36,13 @@ def slots_high(slots: Slots, sessions: Sessions, clock: Clock) -> Iterator[Findi
 
     **When to ignore it.** When this is the busiest moment of the year and the processes cannot grow any further.
     """
-    if slots.usable <= 0:
+    if is_saturated(slots, sessions):
         return
     used = slots.used if slots.used is not None else slots.used_at_least
     if slots.used is None and HIGH_RATIO * slots.usable > used >= HIGH_RATIO * slots.usable - sessions.unclassified:
         reason = f"{sessions.unclassified} rows may be client sessions or background workers"
         raise MissingEvidence(Unavailable(sessions.source, reason, "GRANT pg_monitor to the role of slotwise"))
-    if not HIGH_RATIO * slots.usable <= used < SATURATED_RATIO * slots.usable:
+    if used < HIGH_RATIO * slots.usable:
         return
     biggest = sorted(holders(sessions), key=lambda h: -len(h.held))[:NAMED_HOLDERS]
     at_least = "" if slots.used is not None else "at least "

@@ -5,14 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slotwise.capacity.relief import spare_sessions
-from slotwise.capacity.slots import Slots
+from slotwise.capacity.slots import Slots, is_saturated
 from slotwise.findings import Finding, Fix, Severity
 from slotwise.rules.engine import rule
 from slotwise.rules.evidence import Clock, cite
-from slotwise.snapshot.evidence import MissingEvidence, Unavailable
 from slotwise.snapshot.ownership import Sessions
-
-SATURATED_RATIO = 0.95
 
 
 @rule("SW201", Severity.CRITICAL)
@@ -37,16 +34,14 @@ def slots_saturated(slots: Slots, sessions: Sessions, clock: Clock) -> Iterator[
 
     **When to ignore it.** When the server is shared by nothing but fixed pools that can never grow beyond this number.
     """
-    used = slots.used if slots.used is not None else slots.used_at_least
-    if slots.usable > 0 and used < SATURATED_RATIO * slots.usable:
-        if used + sessions.unclassified >= SATURATED_RATIO * slots.usable:
-            reason = f"{sessions.unclassified} rows may be client sessions or background workers"
-            raise MissingEvidence(Unavailable(sessions.source, reason, "GRANT pg_monitor to the role of slotwise"))
+    if not is_saturated(slots, sessions):
         return
+    used = slots.used if slots.used is not None else slots.used_at_least
     free = max(0, slots.usable - used)
+    own = f" but for {sessions.own} of slotwise's own" if 0 < free <= sessions.own else ""
     at_least = "" if slots.used is not None else "at least "
     yield Finding(
-        f"{at_least}{used} of {slots.usable} usable slots are taken, {free} free"
+        f"{at_least}{used} of {slots.usable} usable slots are taken, {free} free{own}"
         f" (max_connections {slots.max_connections}, {slots.reserved} reserved)",
         (
             cite("used", used, slots.source),
