@@ -47,15 +47,13 @@ SATURATED_RATIO = 0.95
 
 
 def is_saturated(slots: Slots, sessions: Sessions) -> bool:
-    """Whether 95 % of the usable slots are taken, or all of them at this moment, slotwise's own sessions included: on a
-    small server a single free slot is more than 5 %, and the next login is refused all the same.
+    """Whether 95 % of the usable slots or more are taken.
 
     Raises MissingEvidence where rows that could not be classified decide it.
     """
-    used = slots.used_at_least
-    if slots.usable <= 0 or used >= SATURATED_RATIO * slots.usable or used + sessions.own >= slots.usable:
+    if slots.usable <= 0 or slots.used_at_least >= SATURATED_RATIO * slots.usable:
         return True
-    if used + sessions.unclassified >= min(SATURATED_RATIO * slots.usable, slots.usable - sessions.own):
+    if slots.used_at_least + sessions.unclassified >= SATURATED_RATIO * slots.usable:
         reason = f"{sessions.unclassified} rows may be client sessions or background workers"
         raise MissingEvidence(Unavailable(sessions.source, reason, "GRANT pg_monitor to the role of slotwise"))
     return False

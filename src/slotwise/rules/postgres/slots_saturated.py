@@ -17,20 +17,17 @@ def slots_saturated(slots: Slots, sessions: Sessions, clock: Clock) -> Iterator[
     """Nearly every connection slot that Odoo's role may take is taken.
 
     **Why it matters.** The next HTTP worker, scheduled action or notification that needs a session is refused:
-    `remaining
-    connection slots are reserved …`, or `sorry, too many clients already` once the reserve is gone too. Odoo does not
-    retry a refused connection; 18 and 19 log the user out (odoo/http.py, `Database or registry unusable, trying
-    without`).
+    `remaining connection slots are reserved …`, or `sorry, too many clients already` once the reserve is gone too. Odoo
+    does not retry a refused connection; 18 and 19 log the user out (odoo/http.py, `Database or registry unusable,
+    trying without`).
 
-    **Evidence.** Client sessions of the whole server in pg_stat_activity (background processes hold no slot), or,
-    when no
-    connection can be had, the titles of the server's processes; max_connections less both reserves. 95 % of the usable
-    slots, or more.
+    **Evidence.** Client sessions of the whole server in pg_stat_activity (background processes hold no slot), or, when
+    no connection can be had, the titles of the server's processes; max_connections less both reserves. 95 % of the
+    usable slots, or more.
 
-    **Fix.** Free slots now: end the sessions that nobody uses, oldest first. Then find what took them: the other
-    findings
-    say whether it is a leak, a pool that is too large, a fan-out over databases or a client outside Odoo. Raising
-    max_connections comes last: it needs a restart and moves the wall without removing the cause.
+    **Fix.** Free a slot now: end a session that was given back to Odoo's pool, idle longest. Then find what took the
+    others: the other findings say whether it is a leak, a pool that is too large, a fan-out over databases or a client
+    outside Odoo. Raising max_connections comes last: it needs a restart and moves the wall without removing the cause.
 
     **When to ignore it.** When the server is shared by nothing but fixed pools that can never grow beyond this number.
     """
@@ -38,10 +35,9 @@ def slots_saturated(slots: Slots, sessions: Sessions, clock: Clock) -> Iterator[
         return
     used = slots.used if slots.used is not None else slots.used_at_least
     free = max(0, slots.usable - used)
-    own = f" but for {sessions.own} of slotwise's own" if 0 < free <= sessions.own else ""
     at_least = "" if slots.used is not None else "at least "
     yield Finding(
-        f"{at_least}{used} of {slots.usable} usable slots are taken, {free} free{own}"
+        f"{at_least}{used} of {slots.usable} usable slots are taken, {free} free"
         f" (max_connections {slots.max_connections}, {slots.reserved} reserved)",
         (
             cite("used", used, slots.source),
