@@ -1,0 +1,1 @@
+{"name": "Wrappers", "version": "17.0.1.0.0", "author": "Example", "license": "LGPL-3", "depends": ["base"], "data": []}
