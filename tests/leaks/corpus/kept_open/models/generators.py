@@ -72,7 +72,7 @@ def connection_of(dsn):
 
 @contextmanager
 def commit_on_success(dbname):
-    cr = Registry(dbname).cursor()  # expect: SW604
+    cr = Registry(dbname).cursor()  # expect: SW603
     try:
         yield cr
     except Exception:

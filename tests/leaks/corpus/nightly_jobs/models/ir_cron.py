@@ -155,7 +155,7 @@ class NightlyJob(models.Model):
         env.cr.commit()
 
     def two_cursors(self, other):
-        cr = Registry(self.env.cr.dbname).cursor()
+        cr = Registry(self.env.cr.dbname).cursor()  # expect: SW603
         other_cr = Registry(other).cursor()  # expect: SW601
         try:
             other_cr.execute("SELECT 1")

@@ -1,0 +1,176 @@
+"""Finds the addons beneath some folders and reads their Python files. Follows links once, fails on nothing."""
+
+from __future__ import annotations
+
+import configparser
+import os
+from fnmatch import fnmatch
+from pathlib import Path
+
+import msgspec
+
+from slotwise.errors import OperatorError
+
+MANIFESTS = ("__manifest__.py", "__openerp__.py")
+# Folders that hold no code that Odoo imports.
+_NOT_CODE = frozenset({"__pycache__", "node_modules", "static", "i18n", ".git", ".hg", ".svn", ".tox", ".venv", "venv"})
+
+
+class PythonFile(msgspec.Struct, frozen=True):
+    """A Python file that was seen: where it is, what outputs call it, its dotted module in the addon, and its stat.
+
+    ``stamp`` is (modification time in nanoseconds, size in bytes, inode): while it stays, the content does.
+    """
+
+    path: str
+    shown: str
+    module: str
+    stamp: tuple[int, int, int]
+
+
+class AddonFolder(msgspec.Struct, frozen=True):
+    """One addon (or a folder of loose Python files, which has no manifest) and its files in order of path."""
+
+    name: str
+    path: str
+    manifest: str | None
+    files: tuple[PythonFile, ...]
+
+
+class Unreadable(msgspec.Struct, frozen=True):
+    """A file or a folder that could not be read, and why."""
+
+    shown: str
+    reason: str
+
+
+class _Search:
+    """One walk over some roots: what was seen already, and what could not be read."""
+
+    def __init__(self, base: str, exclude: tuple[str, ...]) -> None:
+        self.base = base
+        self.exclude = exclude
+        self.seen: set[tuple[int, int]] = set()
+        self.unreadable: list[Unreadable] = []
+        self.pending: list[tuple[str, str | None, list[PythonFile]]] = []
+
+    def shown(self, path: str) -> str:
+        inside = path.startswith(self.base + os.sep)
+        return os.path.relpath(path, self.base) if inside else path
+
+    def excluded(self, path: str) -> bool:
+        shown = self.shown(path).replace(os.sep, "/")
+        return any(fnmatch(shown, p) or fnmatch(shown, f"*/{p}") or fnmatch(shown, f"{p}/*") for p in self.exclude)
+
+    def folder(self, path: str, addon: list[PythonFile] | None, root: str) -> None:
+        """Walk one folder; ``addon`` collects the files of the addon (or loose folder) that it belongs to."""
+        stack = [(path, addon, root)]
+        while stack:
+            current, files, origin = stack.pop()
+            try:
+                status = os.stat(current)  # noqa: PTH116 a Path for each of many thousand entries costs more than the walk
+                if (status.st_dev, status.st_ino) in self.seen:
+                    continue
+                self.seen.add((status.st_dev, status.st_ino))
+                entries = sorted(os.scandir(current), key=lambda entry: entry.name)
+            except OSError as error:
+                self.unreadable.append(Unreadable(self.shown(current), error.strerror or "cannot be read"))
+                continue
+            names = {entry.name for entry in entries}
+            manifest = next((name for name in MANIFESTS if name in names), None)
+            if manifest is not None:
+                files, origin = [], current
+                self.pending.append((current, manifest, files))
+            elif files is None:
+                files = []
+                self.pending.append((current, None, files))
+            stack += self._entries(entries, files, origin)
+
+    def _entries(
+        self, entries: list[os.DirEntry[str]], files: list[PythonFile], origin: str
+    ) -> list[tuple[str, list[PythonFile], str]]:
+        folders = []
+        for entry in entries:
+            if entry.name.startswith(".") or self.excluded(entry.path):
+                continue
+            try:
+                if entry.is_dir():
+                    if entry.name not in _NOT_CODE:
+                        folders.append((entry.path, files, origin))
+                elif entry.name.endswith(".py") and entry.is_file():
+                    status = entry.stat()
+                    stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+                    module = _module(os.path.relpath(entry.path, origin))
+                    files.append(PythonFile(entry.path, self.shown(entry.path), module, stamp))
+            except OSError as error:
+                self.unreadable.append(Unreadable(self.shown(entry.path), error.strerror or "cannot be read"))
+        return list(reversed(folders))
+
+
+def find_addons(
+    roots: tuple[Path, ...], base: Path, exclude: tuple[str, ...] = ()
+) -> tuple[tuple[AddonFolder, ...], tuple[Unreadable, ...]]:
+    """The addons beneath ``roots`` (folders or single files), and what could not be read.
+
+    Paths are shown relative to ``base`` where they lie beneath it. ``exclude`` holds patterns of such paths.
+    A folder is entered once, so links in a circle end. Raises OperatorError for a root that does not exist.
+    """
+    search = _Search(str(base.resolve()), exclude)
+    for root in roots:
+        path = os.path.abspath(root)  # noqa: PTH100 links stay as they are named
+        if os.path.isdir(path):  # noqa: PTH112
+            search.folder(path, None, path)
+        elif os.path.isfile(path):  # noqa: PTH113
+            status = os.stat(path)  # noqa: PTH116
+            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            file = PythonFile(path, search.shown(path), _module(os.path.basename(path)), stamp)  # noqa: PTH119
+            search.pending.append((os.path.dirname(path), None, [file]))  # noqa: PTH120
+        else:
+            raise OperatorError(f"{root} does not exist", "give a folder of addons, an addon, or a Python file")
+    found = [
+        AddonFolder(os.path.basename(path), path, manifest, tuple(sorted(files, key=lambda f: f.path)))  # noqa: PTH119
+        for path, manifest, files in search.pending
+        if files
+    ]
+    return tuple(found), tuple(search.unreadable)
+
+
+def read_bytes(path: str) -> bytes | str:
+    """The content of a file, or one line that says why it cannot be read."""
+    try:
+        return Path(path).read_bytes()
+    except OSError as error:
+        return error.strerror or "cannot be read"
+
+
+def addons_paths(config: Path) -> tuple[Path, ...]:
+    """The folders of ``addons_path`` in an odoo.conf, in order; those that do not exist are left out.
+
+    Read as Odoo reads it (odoo/tools/config.py 17.0-19.0: RawConfigParser, section ``options``, comma-separated,
+    ``~`` and environment variables expanded), so that a ``%`` in a password is no syntax.
+    Raises OperatorError when the file cannot be read or names no folder that is there.
+    """
+    parser = configparser.RawConfigParser()
+    try:
+        with config.open(encoding="utf-8") as handle:
+            parser.read_file(handle)
+    except OSError as error:
+        raise OperatorError(f"{config}: {error.strerror}", "name an odoo.conf that this user may read") from error
+    except (configparser.Error, UnicodeDecodeError) as error:
+        first = str(error).splitlines()[0]
+        raise OperatorError(
+            f"{config} is no odoo.conf: {first}", "it needs a line [options] and key = value"
+        ) from error
+    text = parser.get("options", "addons_path", fallback="")
+    named = [Path(os.path.expanduser(os.path.expandvars(part.strip()))) for part in text.split(",") if part.strip()]  # noqa: PTH111
+    there = tuple(path for path in named if path.is_dir())
+    if not there:
+        raise OperatorError(
+            f"{config} names no addons_path that is there", "give the folders themselves: slotwise scan PATH..."
+        )
+    return there
+
+
+def _module(relative: str) -> str:
+    dotted = relative.removesuffix(".py").replace(os.sep, ".")
+    return "" if dotted == "__init__" else dotted.removesuffix(".__init__")

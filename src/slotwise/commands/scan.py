@@ -1,0 +1,239 @@
+"""Scan: find the addons, read them, hand them to the analysis, judge what it found by what the project has said."""
+
+from __future__ import annotations
+
+import json
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from slotwise.collectors.addon_files import AddonFolder, addons_paths, find_addons, read_bytes
+from slotwise.collectors.scan_cache import ScanCache, analyser_version, content_digest, default_cache_path
+from slotwise.errors import ExitCode, OperatorError
+from slotwise.findings import Severity
+from slotwise.leaks.report import ACTIVE, BASELINED, IGNORED, Judged, ScanReport, fingerprints
+from slotwise.leaks.verdicts import Leak, NotJudged, Pattern
+
+if TYPE_CHECKING:
+    from multiprocessing.pool import Pool
+
+    from slotwise.leaks.scanning import AddonResult
+
+# Below this much source, starting another process costs more than it saves.
+_WORTH_A_PROCESS_BYTES = 1_500_000
+
+
+class ScanOptions(msgspec.Struct, frozen=True):
+    """What to scan and how. ``paths`` may be empty when ``odoo_conf`` names the addons.
+
+    ``select`` and ``ignore`` hold pattern ids or their beginnings ("SW7"). ``jobs`` 0 means one for each core.
+    ``cache`` False neither reads nor writes remembered results.
+    """
+
+    paths: tuple[Path, ...] = ()
+    odoo_conf: Path | None = None
+    base: Path = msgspec.field(default_factory=Path.cwd)
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    baseline: Path | None = None
+    pedantic: bool = False
+    include_odoo: bool = False
+    jobs: int = 0
+    cache: bool = True
+
+
+#: Path of the addon, digest of its content, result (None: as remembered).
+_Done = tuple[str, str, "AddonResult | None"]
+
+
+class _Task(msgspec.Struct, frozen=True):
+    addon: AddonFolder
+    known_digest: str | None
+
+
+def scan(options: ScanOptions) -> ScanReport:
+    """Scan and judge. Raises OperatorError for paths, ids or files that cannot be used."""
+    paths = options.paths or (addons_paths(options.odoo_conf) if options.odoo_conf else ())
+    if not paths:
+        raise OperatorError("nothing to scan", "name folders or files, or --config /etc/odoo/odoo.conf")
+    patterns = _chosen(options.select, options.ignore)
+    known = _read_baseline(options.baseline) if options.baseline else frozenset()
+    found, unreadable = find_addons(paths, options.base, options.exclude)
+    addons, skipped = _worth_scanning(found, options.include_odoo or options.odoo_conf is None)
+    cache = _open_cache(options, paths)
+    results: dict[str, AddonResult] = {}
+    for addon in addons:
+        remembered = cache.recall(addon) if cache else None
+        if remembered is not None:
+            results[addon.path] = remembered
+    cached = len(results)
+    for addon, digest, result in _scan_all([a for a in addons if a.path not in results], options.jobs, cache):
+        results[addon.path] = result
+        if cache:
+            cache.remember(addon, digest, result)
+    if cache:
+        cache.save({addon.path for addon in addons})
+    ordered = [results[addon.path] for addon in addons]
+    not_judged = [NotJudged(item.shown, item.reason) for item in unreadable]
+    not_judged += [item for result in ordered for item in result.not_judged]
+    wanted = {pattern.id for pattern in patterns}
+    leaks = tuple(
+        leak
+        for result in ordered
+        for leak in result.leaks
+        if leak.pattern_id in wanted and (options.pedantic or not leak.possible)
+    )
+    return ScanReport(
+        patterns=patterns,
+        findings=tuple(_judge(leaks, known)),
+        not_judged=tuple(not_judged),
+        addons=sum(1 for addon in addons if addon.manifest is not None),
+        files=sum(result.files for result in ordered),
+        parsed=sum(result.parsed for result in ordered),
+        lines=sum(result.lines for result in ordered),
+        cached_addons=cached,
+        skipped_addons=skipped,
+    )
+
+
+def exit_code(report: ScanReport, fail_on: Severity | None) -> ExitCode:
+    """1 with an active finding at or above ``fail_on`` (None: never), 3 when a file could not be judged, else 0."""
+    if fail_on is not None and any(judged.leak.severity >= fail_on for judged in report.active):
+        return ExitCode.FINDINGS
+    return ExitCode.UNKNOWN if report.not_judged else ExitCode.HEALTHY
+
+
+def write_baseline(report: ScanReport, path: Path) -> int:
+    """Write the fingerprints of all findings that no comment ignores, and return how many. Raises OperatorError."""
+    kept = [judged for judged in report.findings if judged.standing != IGNORED]
+    entries = [
+        {"fingerprint": j.fingerprint, "pattern": j.leak.pattern_id, "file": j.leak.path, "function": j.leak.function}
+        for j in kept
+    ]
+    document = {"version": 1, "findings": sorted(entries, key=lambda e: (e["file"], e["pattern"], e["fingerprint"]))}
+    try:
+        path.write_text(json.dumps(document, indent=2) + "\n", encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise OperatorError(f"{path}: {error.strerror}", "name a file that may be written") from error
+    return len(entries)
+
+
+def _read_baseline(path: Path) -> frozenset[str]:
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return frozenset(entry["fingerprint"] for entry in document["findings"])
+    except OSError as error:
+        raise OperatorError(f"{path}: {error.strerror}", "make it with --write-baseline FILE") from error
+    except (ValueError, KeyError, TypeError) as error:
+        raise OperatorError(f"{path} is no baseline of slotwise", "make it anew with --write-baseline FILE") from error
+
+
+def _chosen(select: tuple[str, ...], ignore: tuple[str, ...]) -> tuple[Pattern, ...]:
+    from slotwise.leaks.catalogue import catalogue
+
+    patterns = catalogue()
+    for prefix in (*select, *ignore):
+        if not any(_named(pattern, prefix) for pattern in patterns):
+            raise OperatorError(f"no pattern is called {prefix}", f"they are {patterns[0].id} to {patterns[-1].id}")
+    chosen = [p for p in patterns if not select or any(_named(p, prefix) for prefix in select)]
+    return tuple(p for p in chosen if not any(_named(p, prefix) for prefix in ignore))
+
+
+def _named(pattern: Pattern, name: str) -> bool:
+    return pattern.id.startswith(name.upper()) or pattern.slug == name.lower()
+
+
+def _judge(leaks: tuple[Leak, ...], known: frozenset[str]) -> Iterator[Judged]:
+    for leak, fingerprint in zip(leaks, fingerprints(leaks), strict=True):
+        if leak.ignored is not None:
+            yield Judged(leak, fingerprint, IGNORED)
+        else:
+            yield Judged(leak, fingerprint, BASELINED if fingerprint in known else ACTIVE)
+
+
+def _worth_scanning(addons: tuple[AddonFolder, ...], with_odoo: bool) -> tuple[list[AddonFolder], tuple[str, ...]]:
+    """The addons to scan, and the names of Odoo's own, which nobody here can mend (only with ``--config``)."""
+    if with_odoo:
+        return list(addons), ()
+    own = [addon for addon in addons if _is_odoos(addon)]
+    names = {addon.path for addon in own}
+    return [addon for addon in addons if addon.path not in names], tuple(sorted(addon.name for addon in own))
+
+
+def _is_odoos(addon: AddonFolder) -> bool:
+    if addon.manifest is None:
+        return False
+    data = read_bytes(os.path.join(addon.path, addon.manifest))  # noqa: PTH118
+    return isinstance(data, bytes) and (b"'author': 'Odoo" in data or b'"author": "Odoo' in data)
+
+
+def _open_cache(options: ScanOptions, paths: tuple[Path, ...]) -> ScanCache | None:
+    if not options.cache:
+        return None
+    from slotwise.leaks.catalogue import pattern_ids
+
+    where = default_cache_path(options.base.resolve(), tuple(path.resolve() for path in paths))
+    return ScanCache(where, analyser_version(pattern_ids()))
+
+
+def _scan_all(
+    addons: list[AddonFolder], jobs: int, cache: ScanCache | None
+) -> Iterator[tuple[AddonFolder, str, AddonResult]]:
+    """Scan addons, in other processes too when there is enough to do; results come in any order."""
+    tasks = []
+    for addon in addons:
+        known = cache.addons.get(addon.path) if cache else None
+        tasks.append(_Task(addon, known.content if known else None))
+    by_path = {addon.path: addon for addon in addons}
+    for path, digest, result in _run(tasks, jobs):
+        if result is None:
+            remembered = cache.addons[path].result if cache else None
+            assert remembered is not None
+            result = remembered
+        yield by_path[path], digest, result
+
+
+def _run(tasks: list[_Task], jobs: int) -> Iterable[_Done]:
+    size = sum(file.stamp[1] for task in tasks for file in task.addon.files)
+    workers = jobs or os.cpu_count() or 1
+    if workers == 1 or size < _WORTH_A_PROCESS_BYTES or len(tasks) < 2:
+        return map(_scan_one, tasks)
+    # Largest first, so that no process is left alone with a big one at the end.
+    tasks = sorted(tasks, key=lambda task: -sum(file.stamp[1] for file in task.addon.files))
+    import slotwise.leaks.scanning  # noqa: F401 before the fork, so that each process has it
+
+    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
+    pool = multiprocessing.get_context(method).Pool(workers)
+    return _closing(pool, pool.imap_unordered(_scan_one, tasks, chunksize=max(1, len(tasks) // (workers * 16))))
+
+
+def _closing(pool: Pool, results: Iterable[_Done]) -> Iterator[_Done]:
+    with pool:
+        yield from results
+
+
+def _scan_one(task: _Task) -> _Done:
+    """Read and scan one addon: its path, the digest of its content, the result (None: the content is as remembered)."""
+    from slotwise.leaks.scanning import AddonResult, scan_addon, series_of
+    from slotwise.leaks.source import SourceFile
+
+    sources, unread, manifest = [], [], ""
+    for file in task.addon.files:
+        data = read_bytes(file.path)
+        if isinstance(data, str):
+            unread.append(NotJudged(file.shown, data))
+            continue
+        if task.addon.manifest is not None and file.module == task.addon.manifest.removesuffix(".py"):
+            manifest = data.decode("utf-8", "replace")
+        sources.append(SourceFile(file.shown, file.module, data))
+    digest = content_digest([(source.path, source.data) for source in sources])
+    if digest == task.known_digest and not unread:
+        return task.addon.path, digest, None
+    result = scan_addon(task.addon.name, sources, series_of(manifest))
+    result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
+    return task.addon.path, digest, result

@@ -1,0 +1,170 @@
+"""What a face asks of a scan: options and pyproject.toml together, the scan, the cures, the chosen format."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from slotwise import __version__
+from slotwise.commands.scan import ScanOptions, exit_code, scan, write_baseline
+from slotwise.errors import OperatorError
+from slotwise.findings import Severity
+from slotwise.leaks.report import ScanReport
+
+_KEYS = {
+    "select": list,
+    "ignore": list,
+    "exclude": list,
+    "fail-on": str,
+    "baseline": str,
+    "pedantic": bool,
+}
+
+
+class ScanRequest(msgspec.Struct, frozen=True):
+    """The options as given; None or empty means: not given."""
+
+    paths: tuple[str, ...] = ()
+    odoo_conf: str | None = None
+    format: str = "text"
+    output: str | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    exclude: tuple[str, ...] = ()
+    fail_on: str | None = None
+    pedantic: bool = False
+    baseline: str | None = None
+    write_baseline: str | None = None
+    fix: bool = False
+    include_odoo: bool = False
+    jobs: int = 0
+    cache: bool = True
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What to print on stdout and stderr, and the exit code."""
+
+    result: bytes
+    notes: tuple[str, ...]
+    exit_code: int
+
+
+def run(request: ScanRequest, *, colour: bool = False) -> Outcome:
+    """Scan as asked. Raises OperatorError for settings and files that cannot be used."""
+    settings = _settings(request)
+    options = ScanOptions(
+        paths=tuple(Path(path) for path in request.paths),
+        odoo_conf=Path(request.odoo_conf) if request.odoo_conf else None,
+        select=request.select or tuple(settings.get("select", ())),
+        ignore=request.ignore or tuple(settings.get("ignore", ())),
+        exclude=(*settings.get("exclude", ()), *request.exclude),
+        baseline=_baseline(request, settings),
+        pedantic=request.pedantic or bool(settings.get("pedantic", False)),
+        include_odoo=request.include_odoo,
+        jobs=request.jobs,
+        cache=request.cache,
+    )
+    report = scan(options)
+    notes: list[str] = []
+    if request.write_baseline:
+        count = write_baseline(report, Path(request.write_baseline))
+        notes.append(f"{count} findings written to {request.write_baseline}")
+        return Outcome(b"", tuple(notes), 0)
+    if request.fix:
+        from slotwise.commands.scan_fix import fix_files
+
+        notes += fix_files(report)
+        report = scan(options)
+    word = request.fail_on or str(settings.get("fail-on", "warning"))
+    result = rendered(report, request.format, colour=colour and "NO_COLOR" not in os.environ)
+    if request.output:
+        _write(Path(request.output), result)
+        result = b""
+    return Outcome(result, tuple(notes), exit_code(report, _severity(word)))
+
+
+def rendered(report: ScanReport, format_: str, *, colour: bool = False) -> bytes:
+    """The report in one of the formats."""
+    if format_ == "json":
+        from slotwise.formats.scan_json import scan_json
+
+        return scan_json(report, __version__)
+    if format_ == "text":
+        from slotwise.commands.scan_fix import diff_of
+        from slotwise.formats.scan_text import scan_text
+
+        return scan_text(report, colour=colour, diff_of=diff_of).encode("utf-8", "backslashreplace")
+    from slotwise.formats import scan_reports
+
+    if format_ == "sarif":
+        return scan_reports.scan_sarif(report, __version__)
+    if format_ == "junit":
+        return scan_reports.scan_junit(report)
+    if format_ == "gitlab":
+        return scan_reports.scan_gitlab(report)
+    return scan_reports.scan_github(report).encode("utf-8", "backslashreplace")
+
+
+def _severity(word: str) -> Severity | None:
+    if word == "never":
+        return None
+    try:
+        return Severity[word.upper()]
+    except KeyError as error:
+        raise OperatorError(f"fail-on cannot be {word}", "it is critical, warning, info or never") from error
+
+
+def _baseline(request: ScanRequest, settings: dict[str, Any]) -> Path | None:
+    if request.write_baseline:
+        return None
+    if request.baseline:
+        return Path(request.baseline)
+    named = settings.get("baseline")
+    return Path(settings["_folder"]) / named if named else None
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise OperatorError(f"{path}: {error.strerror}", "name a file that may be written") from error
+
+
+def _settings(request: ScanRequest) -> dict[str, Any]:
+    """``[tool.slotwise.scan]`` of the nearest pyproject.toml above the first path, checked key by key."""
+    start = Path(request.paths[0]).resolve() if request.paths else Path.cwd()
+    for folder in (start, *start.parents):
+        path = folder / "pyproject.toml"
+        if path.is_file():
+            return _checked(path, _toml(path))
+    return {}
+
+
+def _toml(path: Path) -> dict[str, Any]:
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise OperatorError(f"{path}: {error}", "mend the file, or scan from another folder") from error
+    section: Any = document.get("tool", {})
+    for key in ("slotwise", "scan"):
+        section = section.get(key, {}) if isinstance(section, dict) else {}
+    return section if isinstance(section, dict) else {}
+
+
+def _checked(path: Path, section: dict[str, Any]) -> dict[str, Any]:
+    for key, value in section.items():
+        kind = _KEYS.get(key)
+        if kind is None:
+            raise OperatorError(f"{path}: [tool.slotwise.scan] has no key {key}", f"the keys are {', '.join(_KEYS)}")
+        listed = isinstance(value, list) and all(isinstance(item, str) for item in value)
+        if not (listed if kind is list else isinstance(value, kind)):
+            raise OperatorError(f"{path}: {key} has the wrong type", f"it is a {kind.__name__}")
+    return {**section, "_folder": str(path.parent)}

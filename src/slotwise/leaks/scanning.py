@@ -1,0 +1,174 @@
+"""Source text of one addon in, findings out. Reads nothing, runs nothing of the addon."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Iterable
+
+import msgspec
+
+from slotwise.leaks.analysis import Analysis
+from slotwise.leaks.catalogue import registered
+from slotwise.leaks.facts import AddonFacts, Sighting, Waiting, opened_in
+from slotwise.leaks.outline import AddonOutline, ModuleOutline, Unit
+from slotwise.leaks.request_cursor import uses_of
+from slotwise.leaks.source import LARGEST_FILE_BYTES, SourceFile, may_matter, parse, text_of
+from slotwise.leaks.sql_text import statements_of
+from slotwise.leaks.verdicts import Leak, NotJudged, Pattern
+
+_SERIES = re.compile(r"^(\d+\.0)\.")
+_MOST_ROUNDS = 4
+_IGNORE = re.compile(r"#\s*slotwise:\s*ignore(?:\[(?P<ids>[A-Za-z0-9_,\s-]*)\])?(?P<reason>[^#]*)")
+
+
+class AddonResult(msgspec.Struct, frozen=True):
+    """What the scan of one addon gave: findings in order of place, files that could not be judged, counts."""
+
+    leaks: tuple[Leak, ...]
+    not_judged: tuple[NotJudged, ...]
+    files: int
+    parsed: int
+    lines: int
+
+
+def series_of(manifest: str) -> str | None:
+    """The Odoo series that a manifest's version names ("18.0" of "18.0.1.2.3"), or None."""
+    try:
+        read = ast.literal_eval(manifest)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return None
+    version = read.get("version") if isinstance(read, dict) else None
+    found = _SERIES.match(version) if isinstance(version, str) else None
+    return found[1] if found else None
+
+
+def is_installable(manifest: str) -> bool:
+    """False only when a manifest says ``"installable": False``."""
+    try:
+        read = ast.literal_eval(manifest)
+    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
+        return True
+    return not isinstance(read, dict) or read.get("installable", True) is not False
+
+
+def scan_addon(name: str, files: Iterable[SourceFile], series: str | None) -> AddonResult:
+    """Scan the Python files of one addon together, so that calls are followed from file to file."""
+    everything = list(files)
+    not_judged: dict[str, NotJudged] = {}
+    outlines: dict[str, ModuleOutline] = {}
+    _read([f for f in everything if may_matter(f.data)], name, outlines, not_judged)
+    analysis = Analysis(AddonOutline(name, list(outlines.values())))
+    wrappers: set[str] = set()
+    for _ in range(_MOST_ROUNDS):
+        found = _wrapper_names(analysis, wrappers)
+        if found <= wrappers:
+            break
+        wrappers |= found
+        sought = [w.encode() for w in wrappers]
+        more = [f for f in everything if f.path not in outlines and any(w in f.data for w in sought)]
+        _read(more, name, outlines, not_judged)
+        analysis = Analysis(AddonOutline(name, list(outlines.values())))
+    facts = _facts(analysis, series, wrappers, not_judged)
+    leaks = _leaks(facts)
+    lines = sum(f.data.count(b"\n") + 1 for f in everything)
+    return AddonResult(leaks, tuple(not_judged.values()), len(everything), len(outlines), lines)
+
+
+def _read(
+    files: list[SourceFile], addon: str, outlines: dict[str, ModuleOutline], not_judged: dict[str, NotJudged]
+) -> None:
+    for file in files:
+        if file.path in not_judged:
+            continue
+        if len(file.data) > LARGEST_FILE_BYTES:
+            size = len(file.data) / 1e6
+            not_judged[file.path] = NotJudged(file.path, f"is {size:.1f} MB, which is more than the scan parses")
+            continue
+        text = text_of(file.data)
+        tree = parse(text)
+        if isinstance(tree, str):
+            not_judged[file.path] = NotJudged(file.path, f"cannot be parsed: {tree}")
+            continue
+        try:
+            outlines[file.path] = ModuleOutline(file.path, file.module, tree, text, addon)
+        except RecursionError:
+            not_judged[file.path] = NotJudged(file.path, "is nested too deeply to be followed")
+
+
+def _wrapper_names(analysis: Analysis, known: set[str]) -> set[str]:
+    """Names of functions that hand out something open, or hand on what one of the ``known`` does."""
+    return {
+        unit.name
+        for module in analysis.addon.modules
+        for unit in module.units
+        if unit.is_function and analysis.relevant(unit, known) and analysis.summary(unit).handout is not None
+    }
+
+
+def _facts(analysis: Analysis, series: str | None, wrappers: set[str], not_judged: dict[str, NotJudged]) -> AddonFacts:
+    facts = AddonFacts(analysis, series, [], [], [], [], [])
+    for module in analysis.addon.modules:
+        for unit in module.units:
+            if not analysis.relevant(unit, wrappers):
+                continue
+            try:
+                _add_unit(facts, unit)
+            except RecursionError:
+                not_judged[module.path] = NotJudged(module.path, f"{unit.qualname} is nested too deeply to be followed")
+    return facts
+
+
+def _add_unit(facts: AddonFacts, unit: Unit) -> None:
+    found = facts.analysis.facts(unit)
+    if found.too_complex:
+        return
+    facts.opened += opened_in(facts.analysis, found)
+    facts.waiting += [Waiting(unit, call, slow, holding) for call, slow, holding in found.slow]
+    facts.thread_uses += [(unit, call) for call in found.request_threads]
+    facts.request_uses += uses_of(unit)
+    facts.statements += statements_of(unit)
+
+
+def _leaks(facts: AddonFacts) -> tuple[Leak, ...]:
+    found = [_leak(pattern, sighting) for pattern, find in registered() for sighting in find(facts)]
+    unique = {(leak.path, leak.line, leak.column, leak.pattern_id): leak for leak in found}
+    return tuple(sorted(unique.values(), key=lambda leak: (leak.path, leak.line, leak.column, leak.pattern_id)))
+
+
+def _leak(pattern: Pattern, sighting: Sighting) -> Leak:
+    module = sighting.unit.module
+    line: int = getattr(sighting.node, "lineno", 1)
+    last: int = getattr(sighting.node, "end_lineno", None) or line
+    return Leak(
+        pattern_id=pattern.id,
+        path=module.path,
+        line=line,
+        column=getattr(sighting.node, "col_offset", 0) + 1,
+        end_line=last,
+        function=sighting.unit.qualname,
+        message=sighting.message,
+        steps=sighting.steps,
+        slots=sighting.slots,
+        cure=sighting.cure,
+        source_line=module.lines[line - 1].strip() if line <= len(module.lines) else "",
+        severity=sighting.severity if sighting.severity is not None else pattern.severity,
+        possible=sighting.possible,
+        ignored=ignored_by(module.lines, line, last, pattern.id),
+        edits=sighting.edits,
+        imports=sighting.imports,
+    )
+
+
+def ignored_by(lines: list[str], first: int, last: int, pattern_id: str) -> str | None:
+    """The reason of a ``# slotwise: ignore[SW601] reason`` on the lines of a statement, or on a comment right above it.
+
+    "" when the comment gives no reason, None when there is no such comment. Without brackets it means every pattern.
+    """
+    above = lines[first - 2].strip() if first >= 2 else ""
+    candidates = [lines[first - 1], lines[last - 1]] if last <= len(lines) else []
+    for text in [above, *candidates] if above.startswith("#") else candidates:
+        found = _IGNORE.search(text)
+        if found and (found["ids"] is None or pattern_id in found["ids"].upper().replace(" ", "").split(",")):
+            return found["reason"].strip()
+    return None

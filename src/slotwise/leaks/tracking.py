@@ -1,0 +1,245 @@
+"""Which names hold what is open: assignment, keeping, giving back. The part of an abstract run that knows no syntax
+of calls."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+
+import msgspec
+
+from slotwise.leaks.closures import released_in, used_in
+from slotwise.leaks.held import SlowCall, SlowNames
+from slotwise.leaks.names import chain
+from slotwise.leaks.outline import AddonOutline, Unit
+from slotwise.leaks.resources import CURSOR, Kind, Meanings
+from slotwise.leaks.state import (
+    CLOSED,
+    DIRECT,
+    INSIDE,
+    NOTHING,
+    OPEN,
+    UNKNOWN,
+    KeptAt,
+    Opened,
+    Opening,
+    State,
+    Value,
+)
+
+
+class Handout(msgspec.Struct, frozen=True):
+    """What a function hands out open: the kind, how it is held, and its place in a returned tuple (None: no tuple)."""
+
+    kind: Kind
+    via: str
+    index: int | None
+    size: int
+
+
+class Summary(msgspec.Struct, frozen=True):
+    """What a caller needs to know of a function: what it hands out, and which parameters it gives back."""
+
+    handout: Handout | None = None
+    closes: frozenset[str] = frozenset()
+
+
+class Tracking:
+    """What one unit holds open, name by name."""
+
+    def __init__(
+        self, unit: Unit, addon: AddonOutline, summary_of: Callable[[Unit], Summary], meanings: Meanings
+    ) -> None:
+        self.unit = unit
+        self.addon = addon
+        self.summary_of = summary_of
+        self.meanings = meanings
+        self.slow_names = SlowNames(unit.module.names)
+        self.openings: dict[Opened, Opening] = {}
+        self.loops: list[ast.stmt] = []
+        self.steps = 0
+        self.handout: Handout | None = None
+        self.slow: dict[int, tuple[ast.Call, SlowCall, bool]] = {}
+        self.request_threads: dict[int, ast.Call] = {}
+        self.nested: dict[str, tuple[set[str], set[str]]] = {}
+        self.openers: dict[str, Kind] = {}
+        self.memorable: frozenset[str] = frozenset()
+        self.global_names: set[str] = set()
+        self.raised: list[dict[State, ast.AST]] = [{}]
+
+    # ------------------------------------------------------------------ assignment
+
+    def meanings_of(self, target: ast.expr, value: ast.expr) -> None:
+        """Remember what the target now stands for: a registry, an engine, a session, a lambda that opens."""
+        text = chain(target)
+        if text is None:
+            return
+        self.meanings.note(text, value)
+        self.slow_names.note(text, value)
+        if isinstance(value, ast.Lambda):
+            self.nested[text] = (released_in([value.body]), used_in([value.body]))
+            if isinstance(value.body, ast.Call):
+                kind = self.meanings.opened_by(value.body)
+                if kind is not None:
+                    self.openers[text] = kind
+
+    def assign(self, target: ast.expr, value: Value, state: State, source: ast.expr | None) -> State:
+        """``state`` after ``target = value``; ``source`` is the expression where it tells a constant."""
+        if isinstance(target, (ast.Tuple, ast.List)):
+            elements = source.elts if isinstance(source, (ast.Tuple, ast.List)) else []
+            for position, element in enumerate(target.elts):
+                part = Value(value.keys, INSIDE) if value.keys else NOTHING
+                if value.parts is not None:
+                    part = value.parts[position] if position < len(value.parts) else NOTHING
+                origin = elements[position] if position < len(elements) else None
+                state = self.assign(element, part, state, origin)
+            return state
+        if isinstance(target, ast.Starred):
+            return self.assign(target.value, value, state, source)
+        truth: bool | None = None
+        if isinstance(source, ast.Constant) and (source.value is None or isinstance(source.value, bool)):
+            truth = bool(source.value)
+        text = chain(target)
+        if isinstance(target, ast.Name):
+            self._note_lost(target.id, value, state, target.lineno)
+            if value.keys and target.id in self.global_names:
+                self._keep(value.keys, "global", target.id, target.lineno)
+            return state.assigned(target.id, value, truth)
+        if value.keys:
+            state = self._keep_in(target, text, value, state)
+        if isinstance(target, ast.Attribute) and text is not None:
+            return state.assigned(text, value, truth)
+        return state
+
+    def _note_lost(self, name: str, value: Value, state: State, line: int) -> None:
+        for key in state.holds(name) - value.keys:
+            elsewhere = any(key in keys for other, keys in state.bound.items() if other != name)
+            opening = self.openings.get(key)
+            if opening is not None and state.status.get(key) == OPEN and not elsewhere and opening.lost_line is None:
+                opening.lost_line = line
+
+    def _keep_in(self, target: ast.expr, text: str | None, value: Value, state: State) -> State:
+        """Something open was put into an attribute or an item: say how long that lives."""
+        line = target.lineno
+        if isinstance(target, ast.Subscript):
+            holder = chain(target.value)
+            return self._put_into(holder, value.keys, state, line) if holder else self._unknown(value.keys, state, line)
+        assert isinstance(target, ast.Attribute)
+        if text is None:
+            inner = target.value
+            of_type = isinstance(inner, ast.Call) and chain(inner.func) == "type"
+            if of_type:
+                self._keep(value.keys, "class", target.attr, line)
+                return state
+            return self._unknown(value.keys, state, line)
+        parts = text.split(".")
+        if parts[0] == "self" and len(parts) == 2:
+            self._keep(value.keys, "self", target.attr, line)
+        elif parts[0] == "cls" or (len(parts) == 2 and parts[0] in self.addon.classes):
+            self._keep(value.keys, "class", target.attr, line)
+        elif parts[0] in self.unit.module.globals and parts[0] not in self.unit.parameters:
+            self._keep(value.keys, "global", parts[0], line)
+        elif parts[0] == "self":
+            self._keep(value.keys, "object", target.attr, line)
+        elif parts[0] in self.unit.parameters:
+            return self._unknown(value.keys, state, line)
+        return state
+
+    def _put_into(self, holder: str, keys: frozenset[Opened], state: State, line: int) -> State:
+        """Something open was put into the container called ``holder``."""
+        parts = holder.split(".")
+        if parts[0] == "self" and len(parts) > 1:
+            self._keep(keys, "self" if len(parts) == 2 else "object", parts[-1], line)
+        elif parts[0] == "cls" and len(parts) > 1:
+            self._keep(keys, "class", parts[-1], line)
+        elif len(parts) == 1 and holder in self.unit.module.globals and self.unit.is_function:
+            self._keep(keys, "global", holder, line)
+        elif parts[0] in self.unit.parameters:
+            return self._unknown(keys, state, line)
+        return state.bound_inside(holder, keys)
+
+    def _keep(self, keys: frozenset[Opened], how: str, name: str, line: int) -> None:
+        for key in keys:
+            opening = self.openings.get(key)
+            if opening is not None and opening.kept is None:
+                opening.kept = KeptAt(how, name, line)
+
+    def _unknown(self, keys: frozenset[Opened], state: State, line: int) -> State:
+        for key in keys:
+            if key in self.openings:
+                self.openings[key].unknown_line = line
+        return state.with_status(frozenset(k for k in keys if state.status.get(k) == OPEN), UNKNOWN)
+
+    # ------------------------------------------------------------------ open, closed, later
+
+    def may_raise(self, state: State, node: ast.AST) -> None:
+        """An exception may leave from here."""
+        self.raised[-1].setdefault(state, node)
+
+    def _closed(self, keys: frozenset[Opened], state: State) -> State:
+        for key in keys:
+            self.openings[key].closed = self.openings[key].given_back = True
+        return state.with_status(keys, CLOSED)
+
+    def _opened(self, node: ast.Call, state: State, kind: Kind, handed_by: str | None) -> tuple[State, Value]:
+        key = (node.end_lineno or node.lineno, node.end_col_offset or 0)
+        opening = self.openings.get(key)
+        if opening is None:
+            loop = self.loops[-1] if self.loops else None
+            opening = self.openings[key] = Opening(key, kind, node, handed_by, loop)
+        if state.status.get(key) == OPEN and opening.kept is None:
+            inside = any(key in keys for name, keys in state.bound.items() if name.endswith(INSIDE))
+            if not inside and opening.lost_line is None:
+                opening.lost_line = node.lineno
+        opening.while_cursor_open |= any(
+            status == OPEN and other != key and other in self.openings and self.openings[other].kind is CURSOR
+            for other, status in state.status.items()
+        )
+        return state.opened(key), Value(frozenset({key}))
+
+    def managed_by_with(self, value: Value) -> frozenset[Opened]:
+        """The things that leaving ``with value:`` gives back."""
+        found = set()
+        for key in value.keys:
+            opening = self.openings[key]
+            if value.closing or (value.via == DIRECT and opening.kind.with_releases):
+                opening.closed = opening.given_back = opening.managed = True
+                found.add(key)
+            elif value.via == DIRECT:
+                opening.with_used = True
+        return frozenset(found)
+
+    def _run_later(self, body: tuple[set[str], set[str]], state: State, how: str | None, line: int) -> State:
+        releases, uses = body
+        for name, keys in list(state.bound.items()):
+            plain = name.removesuffix(INSIDE)
+            if plain in releases:
+                state = self._closed(keys, state)
+            elif plain in uses and how is not None and state.any_open(keys):
+                if how == "thread":
+                    for key in keys:
+                        self.openings[key].thread_line, self.openings[key].thread_known = line, True
+                else:
+                    self._keep(keys, "closure", plain, line)
+        return state
+
+    def kept_by_function(self, returned: ast.expr, state: State, line: int) -> State:
+        """A nested function or a lambda is returned: what it uses stays open for as long as it is kept."""
+        if isinstance(returned, ast.Lambda):
+            return self._run_later((released_in([returned.body]), used_in([returned.body])), state, "closure", line)
+        if isinstance(returned, ast.Name) and returned.id in self.nested:
+            return self._run_later(self.nested[returned.id], state, "closure", line)
+        return state
+
+    def note_handout(self, keys: frozenset[Opened], value: Value) -> None:
+        """The function returns these open: its callers own them from here."""
+        for key in keys:
+            self.openings[key].closed = True
+        key = min(keys)
+        index, size, via = None, 0, value.via
+        if value.parts is not None:
+            size = len(value.parts)
+            index = next((i for i, part in enumerate(value.parts) if key in part.keys), None)
+            via = DIRECT if index is not None else INSIDE
+        if self.handout is None:
+            self.handout = Handout(self.openings[key].kind, via, index, size)
