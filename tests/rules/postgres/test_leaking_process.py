@@ -65,6 +65,15 @@ def test_speaks_of_both_kinds_told_apart_and_by_worker() -> None:
     assert "raw" not in second.message and second.severity is Severity.WARNING
 
 
+def test_a_threaded_process_that_leaks_raw_connections_is_not_believed_to_be_only_busy() -> None:
+    threads = [(7, _cursor(n)) for n in range(12)]
+    raw = [(7, _raw(20 + n)) for n in range(6)]
+    (finding,) = findings(host([*threads, *raw], roles={7: "threaded"}), SLUG)
+    assert "12 cursors left open" in finding.message and "6 raw connections" in finding.message
+    (late,) = findings(host([(7, _cursor(n, 70)) for n in range(3)], roles={7: "threaded"}), SLUG)
+    assert "3 cursors left open" in late.message
+
+
 def test_one_idle_raw_connection_is_only_mentioned() -> None:
     (finding,) = findings(host([(FIRST_HTTP, _raw(1, "idle"))]), SLUG)
     assert finding.severity is Severity.INFO and "1 raw connection outside" in finding.message

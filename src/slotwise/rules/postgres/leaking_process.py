@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from msgspec import Struct
 
 from slotwise.capacity.held_transactions import (
+    PAUSE_SECONDS,
     Quiet,
     exceeds_one_request,
     repeated_statement,
@@ -91,14 +92,16 @@ def _leak(
         and (clock.age_seconds(h.backend.backend_start) or 0.0) >= RAW_AGE_SECONDS
     )
     pooled = tuple(t for t in quiet if not outside_the_pool(t.held, names))
-    cursors = tuple(t.held for t in _left_open(holder, pooled, odoo))
+    cursors = tuple(t.held for t in _left_open(holder, pooled, odoo, bool(raw)))
     crowded = _crowded(holder, names)
     if not (cursors or raw or crowded):
         return None
     return _Leak(holder, cursors, raw, crowded)
 
 
-def _left_open(holder: Holder, quiet: tuple[Quiet, ...], odoo: Odoo | None) -> tuple[Quiet, ...]:
+def _left_open(holder: Holder, quiet: tuple[Quiet, ...], odoo: Odoo | None, leaks_raw: bool) -> tuple[Quiet, ...]:
+    """The cursors that no request can be using. Threads and websockets may wait at the same statement for the same slow
+    service: there a minute has to pass, unless the process is known to leak already."""
     limits = time_limits(odoo, holder.instance)
     if holder.role in ("http_worker", "cron_worker"):
         limit = limits.job_seconds if holder.role == "cron_worker" else limits.request_seconds
@@ -108,7 +111,8 @@ def _left_open(holder: Holder, quiet: tuple[Quiet, ...], odoo: Odoo | None) -> t
     if holder.role in ("gevent", "threaded"):
         longest = limits.longest_seconds
         expired = tuple(t for t in quiet if longest is not None and t.idle_seconds >= longest)
-        long_quiet = [t for t in quiet if t.idle_seconds >= CONCURRENT_QUIET_SECONDS]
+        patience = PAUSE_SECONDS if leaks_raw else CONCURRENT_QUIET_SECONDS
+        long_quiet = [t for t in quiet if t.idle_seconds >= patience]
         return tuple(dict.fromkeys((*repeated_statement(long_quiet, CONCURRENT_REPEATS), *expired)))
     return ()
 

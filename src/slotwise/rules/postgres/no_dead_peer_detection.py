@@ -49,13 +49,13 @@ def no_dead_peer_detection(sessions: Sessions, settings: Settings, server: Serve
         changes.append(SetServerSetting(CHECK_INTERVAL, CHECK_MS, False))
     if not changes or (slow is None and not orphans):
         return
-    where = f"{len(remote)} sessions come from other hosts" if remote else f"{len(orphans)} backends lost their client"
+    where = _where(len(remote), len(orphans))
     old = check is None and server is not None and server.major < 14
     if old:
         changes.append(Manual(f"{CHECK_INTERVAL} needs PostgreSQL 14"))
     values = ", ".join(f"{s.name} = {s.value}" for s in cited)
     yield Finding(
-        f"{where}, and PostgreSQL does not look whether they still live ({values})",
+        f"{where}, and PostgreSQL does not look whether clients still live ({values})",
         (
             cite("sessions from other hosts", len(remote), sessions.source),
             cite("backends without a client", len(orphans), sessions.source),
@@ -64,6 +64,12 @@ def no_dead_peer_detection(sessions: Sessions, settings: Settings, server: Serve
         Fix("let PostgreSQL look every minute", tuple(changes), "very slow networks may need longer values"),
         severity=Severity.WARNING if orphans else Severity.INFO,
     )
+
+
+def _where(remote: int, orphans: int) -> str:
+    if remote:
+        return "a session comes from another host" if remote == 1 else f"{remote} sessions come from other hosts"
+    return "a backend lost its client" if orphans == 1 else f"{orphans} backends lost their clients"
 
 
 def _is_slow(settings: Settings) -> Setting | None:

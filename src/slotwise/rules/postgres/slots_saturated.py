@@ -36,9 +36,12 @@ def slots_saturated(slots: Slots, sessions: Sessions, clock: Clock) -> Iterator[
     used = slots.used if slots.used is not None else slots.used_at_least
     free = max(0, slots.usable - used)
     at_least = "" if slots.used is not None else "at least "
+    if used > slots.usable:
+        taken = f"all {slots.usable} usable slots are taken, {used} sessions are open"
+    else:
+        taken = f"{at_least}{used} of {slots.usable} usable slots are taken, {free} free"
     yield Finding(
-        f"{at_least}{used} of {slots.usable} usable slots are taken, {free} free"
-        f" (max_connections {slots.max_connections}, {slots.reserved} reserved)",
+        f"{taken} (max_connections {slots.max_connections}, {slots.reserved} reserved)",
         (
             cite("used", used, slots.source),
             cite("usable", slots.usable, slots.source),
