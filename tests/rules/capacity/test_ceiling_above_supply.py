@@ -29,8 +29,8 @@ def test_speaks_softly_of_a_default_installation() -> None:
 
 
 def test_odoos_pools_are_not_compared_with_max_connections_behind_a_pgbouncer() -> None:
-    assert findings(pooled(pgbouncer(), maximum=40), SLUG) == ()
-    assert findings(pooled(pgbouncer(), maximum=34), SLUG)
+    assert findings(pooled(pgbouncer(), maximum=34), SLUG) == ()
+    assert findings(pooled(pgbouncer(), maximum=34), "server-pools-above-slots")
 
 
 def test_it_proposes_no_fewer_workers_and_no_pool_that_starves() -> None:

@@ -10,7 +10,6 @@ from slotwise.capacity.supply import Supply
 from slotwise.findings import Finding, Fix, Manual, Severity
 from slotwise.rules.engine import rule
 from slotwise.rules.fitting import arithmetic, changes_of, cite_demand, need_all_seen, of_slots, usable_slots
-from slotwise.rules.poolers import cap_pools
 from slotwise.snapshot.odoo import Odoo
 
 
@@ -22,8 +21,9 @@ def ceiling_above_supply(odoo: Odoo, demand: InstallationDemand, supply: Supply)
     nothing stops one either. With the ceiling below the slots, a leak in an addon or a burst of websockets fills the
     process that causes it, and everybody else goes on.
 
-    **Evidence.** The sum of all odoo_pools, with what others hold, against max_connections less the reserves. Behind a
-    PgBouncer the sum of its server pools.
+    **Evidence.** The sum of all odoo_pools, with what others hold, against max_connections less the reserves. Where
+    every instance goes through a PgBouncer the odoo_pools are its clients and do not count here: what its own pools may
+    open is server-pools-above-slots.
 
     **Fix.** `db_maxconn` (8 to 16 is plenty for a worker) and `db_maxconn_gevent`, tried out on the same arithmetic.
     Nothing needs to be done today.
@@ -31,6 +31,8 @@ def ceiling_above_supply(odoo: Odoo, demand: InstallationDemand, supply: Supply)
     **When to ignore it.** When typical demand and peak fit and no addon opens connections of its own.
     """
     usable, ceiling = usable_slots(supply), demand.figures.ceiling
+    if not demand.direct:
+        return
     if ceiling <= usable:
         need_all_seen(demand, False)
         return
@@ -43,8 +45,6 @@ def ceiling_above_supply(odoo: Odoo, demand: InstallationDemand, supply: Supply)
 
 
 def _lower(demand: InstallationDemand, usable: int, odoo: Odoo) -> Fix:
-    if not demand.direct and demand.pooled:
-        return cap_pools([(p.address, p.most) for p in demand.pooled], usable - demand.likely.typical)
     found = refit(demand, (Wanted(lambda f: f.ceiling <= usable, False),))
     risk = "a process that really needs more at once then reads `The Connection Pool Is Full`"
     if found is not None:
