@@ -10,6 +10,8 @@ import csv
 import re
 from typing import Any
 
+import msgspec
+
 from slotwise.snapshot.redaction import redact_text
 from slotwise.walls.classify import classify
 from slotwise.walls.events import LogEvent
@@ -210,11 +212,11 @@ def _odoo(lines: list[Line], head: Head) -> LogEvent | None:
 
 def _of_block(text: str, first: str) -> Sighting | None:
     """A block's error decides; its first line does when the error says nothing, or only that something was lost."""
-    seen = classify(text)
-    alone = classify(first)
-    if alone is not None and (seen is None or (seen.wall is Wall.NETWORK and alone.role is Role.REFUSAL)):
-        return alone
-    return seen
+    error = text[len(first) :]
+    seen, alone = classify(error), classify(first)
+    if seen is not None and (alone is None or seen.wall is not Wall.NETWORK or alone.role is not Role.REFUSAL):
+        return msgspec.structs.replace(seen, start=seen.start + len(first))
+    return alone or classify(text)
 
 
 def _speaks(line: str) -> bool:

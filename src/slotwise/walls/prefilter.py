@@ -34,6 +34,10 @@ LITERALS: tuple[bytes, ...] = (
     b"Killed process",
     b"Odoo version ",
     b"Initiating shutdown",
+    b"Stopping forcefully",
+    b"updating modules list",
+    b"virtual memory limit",
+    b"SIGHUP, reload",
     b"process up: Pg",
     b"launch_new_connection: pool full",
     b"unavailable",
@@ -57,8 +61,8 @@ CLOSING = re.compile(rb"closing because: (?!client |server (?:idle timeout|lifet
 SLOW = re.compile(rb"duration: \d{5,}\.")
 """Statements of ten seconds and more: they hold a slot all that time."""
 CONTEXT = re.compile(
-    rb"tarting job `|\) starting|exiting\. request_count|\) alive|max request \(|virtual memory limit| timeout after \d"
-    rb"|Cursor not closed|leaked connection|updating modules list|auto-database|received SIGHUP|ConnectionPool\("
+    rb"tarting job `|\) starting|exiting\. request_count|\) alive|max request \(| timeout after \d"
+    rb"|Cursor not closed|leaked connection|auto-database|ConnectionPool\("
 )
 """Housekeeping, read only just before an incident."""
 
