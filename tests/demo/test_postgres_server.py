@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,7 +12,8 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from slotwise.demo.postgres_server import PostgresServer
+from slotwise.demo.postgres_binaries import PostgresBinaries
+from slotwise.demo.postgres_server import PostgresServer, PostgresServers
 from slotwise.errors import OperatorError
 from tests.conftest import StartPostgres
 from tests.servers import MAJOR_VERSIONS, alive, binaries_for, until
@@ -114,6 +116,27 @@ def test_nothing_is_left_when_the_program_is_ended_by(end: signal.Signals) -> No
     until(lambda: not Path(directory).exists())
     assert not alive(int(pid))
     assert segment not in shared_memory_segments()
+
+
+def test_programs_behind_a_closed_door_run_too(postgres_servers: PostgresServers, tmp_path: Path) -> None:
+    """A virtual environment below /root: the unprivileged user gets a copy of the programs, with their libraries."""
+    original = binaries_for(18)
+    assert original.libraries is not None
+    closed = tmp_path / "closed"
+    closed.mkdir(mode=0o700)
+    package = closed / original.origin
+    shutil.copytree(
+        original.bin_dir.parent, package / original.bin_dir.parent.name, symlinks=True
+    )
+    libraries = shutil.copytree(original.libraries, closed / original.libraries.name)
+    behind = PostgresBinaries(18, package / original.bin_dir.parent.name / "bin", original.origin, libraries)
+    umask = os.umask(0o077)
+    try:
+        server = postgres_servers.start(behind)
+    finally:
+        os.umask(umask)
+    with server:
+        assert str(one(server, "SHOW server_version_num")).startswith("18")
 
 
 def test_binaries_of_every_version_are_installed() -> None:

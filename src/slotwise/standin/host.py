@@ -86,7 +86,12 @@ class StandinHost:
         self._next_worker = 0
 
     def __enter__(self) -> StandinHost:
-        self.start()
+        try:
+            self.start()
+        except BaseException:
+            # A ^C in here would leave the block unentered, and so unended.
+            self.stop()
+            raise
         return self
 
     def __exit__(
@@ -139,11 +144,11 @@ class StandinHost:
         self._listen_briefly()
         return [StandinProcessInfo(pid, its) for pid, its in self._roles.items() if role in (None, its)]
 
-    def kill(self, pid: int) -> None:
-        """Kill a process of the host with SIGKILL and wait until the master has replaced it."""
+    def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
+        """End a process of the host with a signal and wait until the master has replaced it."""
         role = self._roles[pid]
         before = sum(its == role for its in self._roles.values())
-        os.kill(pid, signal.SIGKILL)
+        os.kill(pid, number)
         deadline = time.monotonic() + _START_SECONDS
         while pid in self._roles or sum(its == role for its in self._roles.values()) < before:
             self._listen_until(deadline, f"nothing replaces the {role} {pid}")
