@@ -25,7 +25,7 @@ bench:  ## each figure beside the peer, in one run
 	.venv/bin/python -m bench
 
 docs: setup  ## regenerate docs/rules, docs/cli.md and the README blocks
-	[ ! -f tools/rule_pages.py ] || .venv/bin/python tools/rule_pages.py
+	.venv/bin/python tools/rule_pages.py
 	.venv/bin/python tools/cli_pages.py
 	.venv/bin/python tools/readme_blocks.py
 
