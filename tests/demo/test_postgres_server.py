@@ -125,9 +125,7 @@ def test_programs_behind_a_closed_door_run_too(postgres_servers: PostgresServers
     closed = tmp_path / "closed"
     closed.mkdir(mode=0o700)
     package = closed / original.origin
-    shutil.copytree(
-        original.bin_dir.parent, package / original.bin_dir.parent.name, symlinks=True
-    )
+    shutil.copytree(original.bin_dir.parent, package / original.bin_dir.parent.name, symlinks=True)
     libraries = shutil.copytree(original.libraries, closed / original.libraries.name)
     behind = PostgresBinaries(18, package / original.bin_dir.parent.name / "bin", original.origin, libraries)
     umask = os.umask(0o077)
