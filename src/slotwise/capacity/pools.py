@@ -18,6 +18,9 @@ from slotwise.snapshot.session_kinds import MAINTENANCE_DATABASE
 CONSOLE = "pgbouncer"
 """The name of the admin console's own database and, with a forced user, of its pool."""
 
+UNKNOWN_ROLE = "Odoo's role"
+"""Stands for the one user that there must be where neither odoo.conf nor a pool names it."""
+
 DEFAULTS = {"default_pool_size": 20, "reserve_pool_size": 0, "max_db_connections": 0, "max_user_connections": 0}
 """PgBouncer's own defaults, 1.18 to 1.26 (src/main.c), for a console that does not show the key."""
 
@@ -35,6 +38,14 @@ class PoolBound(Struct, frozen=True):
     users: tuple[str, ...]
 
 
+def seconds(pgbouncer: PgBouncer, key: str, default: float) -> float:
+    """A duration of SHOW CONFIG in seconds, or ``default`` where the console does not show a number."""
+    try:
+        return float(pgbouncer.config.get(key, ""))
+    except ValueError:
+        return default
+
+
 def number(pgbouncer: PgBouncer, key: str) -> int:
     """A whole number of SHOW CONFIG, or PgBouncer's default."""
     text = pgbouncer.config.get(key, "")
@@ -50,7 +61,7 @@ def bounds_of(
 
     ``users`` are Odoo's roles; whoever else has a pool is counted too.
     """
-    logins = tuple(sorted({*users, *(p.user for p in pgbouncer.pools if p.database != CONSOLE)}))
+    logins = tuple(sorted({*users, *(p.user for p in pgbouncer.pools if p.database != CONSOLE)})) or (UNKNOWN_ROLE,)
     now = {MAINTENANCE_DATABASE, *in_use, *(p.database for p in pgbouncer.pools)}
     later = {*now, *every, *(d.name for d in pgbouncer.databases)}
     return _bound(pgbouncer, now, logins), _bound(pgbouncer, later, logins)

@@ -17,13 +17,14 @@ from slotwise.snapshot.ownership import Held, Join, Sessions
 from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers
 from slotwise.snapshot.postgres import Server
 from slotwise.snapshot.processes import Process, Processes, ServerProcesses, Sockets
-from slotwise.snapshot.session_kinds import is_queue_job_runner, is_raw
+from slotwise.snapshot.session_kinds import NEVER_POOLED, has_odoo_name, is_queue_job_runner, is_raw
 from slotwise.snapshot.sessions import joiner, sessions
 
 RouteKind = Literal["direct", "pgbouncer", "unknown"]
 
 POSTGRES_PORT = 5432
-"""libpq's default port: what an unset ``db_port`` means (https://www.postgresql.org/docs/current/libpq-connect.html)."""
+"""libpq's default port: what an unset ``db_port`` means
+(https://www.postgresql.org/docs/current/libpq-connect.html)."""
 
 POOLER_PORTS = frozenset({6432, 6543, 25061})
 """Usual ports of poolers (PgBouncer and Azure's built-in one, Supabase, DigitalOcean): never taken for PostgreSQL."""
@@ -86,7 +87,25 @@ def _route(
     user = instance.value("db_user")
     if user and any(h.backend.user == user and h.owner.name == "pgbouncer" for h in held):
         return Route(instance.id, "pgbouncer", None, f"a PgBouncer process holds the sessions of {user}")
+    if (
+        _named_by_odoo([h for h in held if user and h.backend.user == user])
+        and configured_port(instance) not in POOLER_PORTS
+    ):
+        return Route(
+            instance.id, "direct", None, f"the sessions of {user} carry Odoo's own names, which a pooler loses"
+        )
     return _as_configured(instance, snapshot)
+
+
+def _named_by_odoo(held: list[Held]) -> bool:
+    """Whether sessions whose owner cannot be seen (another host, a container) come from Odoo without a pooler.
+
+    Behind a PgBouncer application_name is empty once a connection was borrowed again: Odoo sends DISCARD ALL. Sessions
+    on `postgres` are borrowed once, so they tell nothing.
+    """
+    telling = [h.backend for h in held if h.backend.database not in NEVER_POOLED]
+    unseen = all(h.owner.certainty in ("unknown", "foreign") for h in held)
+    return unseen and bool(telling) and all(has_odoo_name(backend) for backend in telling)
 
 
 def _is_of(process: Process | None, instance: OdooInstance) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slotwise.capacity.from_snapshot import InstallationDemand
+from slotwise.capacity.pgbouncer_pools import DIRECT_CONNECTIONS
 from slotwise.capacity.pools import CONSOLE, database_cap, number
 from slotwise.capacity.routes import Routes
 from slotwise.capacity.supply import Supply
@@ -73,13 +74,15 @@ def _cap(pgbouncer: PgBouncer, demand: InstallationDemand | None, supply: Supply
     if demand is None or mine is None or supply is None or supply.usable is None:
         step = Manual("set max_user_connections to what PostgreSQL has left for Odoo's role (slotwise plan)")
         return Fix("set max_user_connections; the slots that are left are not known", (step,), risk)
-    left = (supply.usable - demand.likely.typical) // max(1, len(pooled)) // max(1, len(mine.likely.users))
+    budget = supply.usable - demand.likely.typical - DIRECT_CONNECTIONS
+    left = budget // len(pooled) // max(1, len(mine.likely.users))
     if left < 1:
         step = Manual("free slots first: what connects directly leaves none for PgBouncer's pools")
         return Fix("the slots that are left do not bear any pool", (step,))
     changes: tuple[Change, ...] = (SetPgBouncer(pgbouncer.address, "max_user_connections", str(left)),)
     said = (
         f"set max_user_connections = {left}: {supply.usable} usable slots less {demand.likely.typical} taken directly"
+        f" and {DIRECT_CONNECTIONS} kept for upgrades, dumps and a DBA"
     )
     users = f", for each of {len(mine.likely.users)} users" if len(mine.likely.users) > 1 else ""
     return Fix(said + users, changes, risk)

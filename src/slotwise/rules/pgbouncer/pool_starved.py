@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slotwise.capacity.from_snapshot import InstallationDemand
-from slotwise.capacity.pools import CONSOLE, database_cap, mode_of, number, pool_size
+from slotwise.capacity.pools import CONSOLE, database_cap, mode_of, number, pool_size, seconds
 from slotwise.capacity.routes import Routes
 from slotwise.capacity.supply import Supply
 from slotwise.findings import Change, Finding, Fix, Manual, SetPoolDatabase, Severity
@@ -57,7 +57,7 @@ def _starved(
     if servers > 0 and capped - servers >= pool.cl_waiting and pool.sv_login > 0:
         return  # new server connections are on their way, one at a time
     why, fix = _reason(pgbouncer, pool, servers, capped, _room(demand, supply))
-    patience = float(pgbouncer.config.get("query_wait_timeout") or DEFAULT_QUERY_WAIT_TIMEOUT_SECONDS)
+    patience = seconds(pgbouncer, "query_wait_timeout", DEFAULT_QUERY_WAIT_TIMEOUT_SECONDS)
     source = f"SHOW POOLS of {pgbouncer.address}"
     yield Finding(
         f"{pool.cl_waiting} clients wait for pool {pool.database}/{pool.user} at PgBouncer {pgbouncer.address},"

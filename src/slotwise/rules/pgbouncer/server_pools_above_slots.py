@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slotwise.capacity.from_snapshot import InstallationDemand
+from slotwise.capacity.pgbouncer_pools import DIRECT_CONNECTIONS
 from slotwise.capacity.pools import PoolBound
 from slotwise.capacity.supply import Supply
 from slotwise.findings import Finding, Severity
@@ -59,7 +60,7 @@ def server_pools_above_slots(demand: InstallationDemand, supply: Supply) -> Iter
             cite("direct", direct, demand.source),
             cite("usable", supply.usable, "max_connections less the reserves"),
         ),
-        cap_pools(bounds, supply.usable - direct),
+        cap_pools(bounds, supply.usable - direct - DIRECT_CONNECTIONS),
         severity=None if above_now else Severity.INFO,
     )
 
