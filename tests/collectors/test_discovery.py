@@ -8,6 +8,7 @@ from slotwise.collectors.discovery import (
     Surroundings,
     is_local,
     plan_for_clients,
+    pooler_at,
     reserve_targets,
 )
 from slotwise.collectors.pg_target import OsUser
@@ -129,6 +130,14 @@ def test_the_way_of_the_reserve_is_the_servers_own_socket() -> None:
 )
 def test_what_counts_as_this_host(host: str | None, local: bool) -> None:
     assert is_local(host, here()) is local
+
+
+def test_a_console_that_was_named_is_recognised_as_one_that_runs_here() -> None:
+    around = here(pooler())
+    for address in ("127.0.0.1:6432", "192.168.1.9:6432", "/run/postgresql:6432", ":6432"):
+        assert pooler_at(address, around) is around.poolers[0], address
+    for address in ("10.0.0.1:6432", "127.0.0.1:6433", "/tmp:6432", "nonsense"):
+        assert pooler_at(address, around) is None, address
 
 
 def test_no_password_is_shown() -> None:

@@ -211,6 +211,12 @@ def _pooler_at(host: str | None, port: int, here: Surroundings) -> Pooler | None
     return next((p for p in here.poolers if port in p.ports), None)
 
 
+def pooler_at(address: str, here: Surroundings) -> Pooler | None:
+    """The PgBouncer of this host at ``host:port`` or ``directory:port``, None where it is elsewhere or not known."""
+    host, _, port = address.rpartition(":")
+    return _pooler_at(host or None, int(port), here) if port.isdigit() else None
+
+
 def _is_socket(path: str, directory: str | None, port: int) -> bool:
     """Whether ``path`` is the socket for ``port``; libpq's default directory is not known here, so None fits any."""
     if posixpath.basename(path) != f".s.PGSQL.{port}":

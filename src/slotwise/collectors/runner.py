@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 from msgspec import Struct, structs
 
@@ -26,13 +27,23 @@ from slotwise.collectors.attempts import (
     start_postgres,
     workshop,
 )
-from slotwise.collectors.discovery import Discovery, Plan, PoolerConsole, plan_for_clients, reserve_targets, server_at
+from slotwise.collectors.discovery import (
+    Discovery,
+    Plan,
+    PoolerConsole,
+    Surroundings,
+    plan_for_clients,
+    pooler_at,
+    reserve_targets,
+    server_at,
+)
 from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.collectors.isolation import Workshop
 from slotwise.collectors.pg_failures import INVALID_DSN
 from slotwise.collectors.pg_session import PostgresAnswer
 from slotwise.collectors.pg_target import Target
 from slotwise.collectors.pgbouncer_rows import pgbouncer_of_rows
+from slotwise.collectors.process_limits import open_files_limit
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
@@ -126,7 +137,7 @@ class _Run:
         server = plan.server if plan.server is not None else _server_of(answer, host)
         visits = [PostgresVisit(first.target.named, answer, seconds), *self._by_reserve(shop, answer, host, server)]
         snapshot = with_postgres(self._snapshot(host, server), visits, self._taken_at)
-        snapshot = with_consoles(snapshot, [self._console(shop, c, a) for c, a in consoles])
+        snapshot = with_consoles(snapshot, [self._console(shop, c, a, host.surroundings) for c, a in consoles])
         sentences = plan.sentences
         if answer.through_pooler:
             sentences = (*sentences, f"{answer.address} is a pooler: what is behind it was read through it")
@@ -153,7 +164,7 @@ class _Run:
                 break
         return visits[-1:]
 
-    def _console(self, shop: Workshop, console: PoolerConsole, attempt: Attempt) -> ConsoleVisit:
+    def _console(self, shop: Workshop, console: PoolerConsole, attempt: Attempt, here: Surroundings) -> ConsoleVisit:
         """A console by the first way in that is let in."""
         total = 0.0
         targets = list(console.targets)
@@ -174,12 +185,15 @@ class _Run:
             if failure is not None and failure.kind != "authentication" and failure.kind != "other":
                 remedy = failure.remedy
             return ConsoleVisit(named, Unavailable("PgBouncer admin console", reason, remedy), total)
-        ini = console.ini
+        local = pooler_at(answer.address or "", here)
+        pid = local.pid if local is not None else console.pid
+        ini = local.ini if local is not None else console.ini
         seen = pgbouncer_of_rows(
             answer.shown,
             address=answer.address,
-            pid=console.pid,
-            config_file=console.config_file,
+            pid=pid,
+            config_file=local.config_file if local is not None else console.config_file,
+            process_limit_nofile=open_files_limit(pid, Path(self._request.root)) if pid is not None else None,
             wildcard=ini.wildcard if ini else None,
             wildcard_pool_mode=ini.wildcard_pool_mode if ini else None,
         )
