@@ -179,8 +179,8 @@ PAST_PGBOUNCER = frozenset({"shell", "queue_job", "raw"})
 def _behind_pgbouncer(terms: list[Term], pools: PgBouncerPools, databases: int) -> list[Term]:
     """What reaches PostgreSQL of ``terms``: the session pool of ``postgres``, the transaction pools, direct sessions.
 
-    A session-mode client keeps its server connection; a transaction-mode pool holds as many as transactions are at once
-    under way, at most what Odoo would open by itself, and keeps them until server_idle_timeout.
+    A session-mode client keeps its server connection; in transaction mode a server is held while a transaction runs, so
+    idle connections of Odoo's pools count for nothing: one a worker typically, all that a scheduled action holds.
     """
     direct = [term for term in terms if term.role in PAST_PGBOUNCER]
     pooled = [term for term in terms if term.role not in PAST_PGBOUNCER]
@@ -199,7 +199,7 @@ def _behind_pgbouncer(terms: list[Term], pools: PgBouncerPools, databases: int) 
         _pool(
             "pgbouncer transaction pool",
             "all databases",
-            working.at_most(most),
+            _under_way(pooled, working).at_most(most),
             "default_pool_size + reserve_pool_size per database, max_db_connections, max_user_connections: "
             "https://www.pgbouncer.org/config.html",
         ),
@@ -210,6 +210,17 @@ def _behind_pgbouncer(terms: list[Term], pools: PgBouncerPools, databases: int) 
             "-u, pg_dump and shells need a session of their own",
         ),
     ]
+
+
+def _under_way(pooled: list[Term], working: Figures) -> Figures:
+    """Transactions of Odoo at once, as far as its processes make them; peak and ceiling are the clients' own."""
+    steady = typical = 0
+    for term in pooled:
+        if term.database != POSTGRES_DATABASE:
+            count = term.count
+            steady += count.steady if term.role.startswith("cron_worker") else 0
+            typical += min(count.typical, term.processes) if term.role.startswith("http_worker") else count.typical
+    return msgspec.structs.replace(working, started=0, steady=min(steady, typical), typical=typical)
 
 
 def _pool(role: str, database: str, figures: Figures, source: str) -> Term:

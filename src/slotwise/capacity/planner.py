@@ -299,6 +299,8 @@ def _alternative(
     weighed = weigh(deployment, server_name, terms)
     server = deployment.server(server_name)
     title, restart, risk, reason = _STORIES[name]
+    if _cuts_pools(deployment):
+        risk = f"{risk}; db_maxconn is below what a worker keeps, so it reconnects when it changes databases"
     if name == "raise-max-connections" and server.max_connections is not None:
         title = f"max_connections = {server.max_connections}"
     fit = weighed.fit
@@ -325,6 +327,16 @@ def _alternative(
         hosts=deployment.hosts,
         server=server,
         pooling=sizing,
+    )
+
+
+def _cuts_pools(deployment: Deployment) -> bool:
+    """Whether some process would keep more idle connections than its odoo_pool lets it."""
+    natural = recommendation.natural_pools(deployment)
+    return any(
+        host.odoo_pool_size < wanted.odoo_pool_size
+        for host, wanted in zip(deployment.hosts, natural.hosts, strict=True)
+        if host.workers
     )
 
 

@@ -16,6 +16,14 @@ def render(report: PlanReport, form: str, details: bool) -> str:
         from slotwise.formats.plan_json import plan_json
 
         return plan_json(report, __version__)
+    if form == "html":
+        from slotwise.formats.plan_html import plan_html
+
+        return plan_html(report, __version__)
+    if form == "markdown":
+        from slotwise.formats.plan_markdown import plan_markdown
+
+        return plan_markdown(report)
     from slotwise.formats.plan_text import plan_text
 
     return plan_text(report, details)

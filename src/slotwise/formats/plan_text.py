@@ -64,14 +64,19 @@ def _server(subject: str, plan: ServerPlan, details: bool) -> list[str]:
 
 def verdict_sentence(plan: ServerPlan) -> str:
     """The verdict with the figures that make it, in one sentence."""
+    return ", ".join(part for part in (VERDICT_WORDS[plan.verdict], verdict_figures(plan)) if part)
+
+
+def verdict_figures(plan: ServerPlan) -> str:
+    """The figures that make the verdict; empty where the slots are unknown."""
     if plan.limit is None or plan.headroom_ratio is None:
-        return VERDICT_WORDS[plan.verdict]
-    left = f"typical {plan.demand.typical} of {plan.limit} usable leaves {plan.headroom_ratio:.0%}"
+        return ""
     if plan.verdict is Fit.DOES_NOT_FIT:
-        return f"does not fit, typical {plan.demand.typical} of {plan.limit} usable ({plan.limited_by})"
+        return f"typical {plan.demand.typical} of {plan.limit} usable ({plan.limited_by})"
+    left = f"typical {plan.demand.typical} of {plan.limit} usable leaves {plan.headroom_ratio:.0%}"
     if plan.demand.peak > plan.limit:
-        return f"tight, {left}, and the peak of {plan.demand.peak} is above it"
-    return f"{VERDICT_WORDS[plan.verdict]}, {left}"
+        return f"{left}, and the peak of {plan.demand.peak} is above it"
+    return left
 
 
 def _row(figures: Figures) -> str:
