@@ -15,6 +15,8 @@ if [ "$extra" = dev ] || [ "$extra" = bench ]; then
   missing=
   [ -x /usr/lib/postgresql/15/bin/postgres ] || ls /usr/lib/postgresql/*/bin/postgres >/dev/null 2>&1 || missing="$missing postgresql"
   command -v pgbouncer >/dev/null || [ -x /usr/sbin/pgbouncer ] || missing="$missing pgbouncer"
+  # The plan page and the web page are tested as a browser shows them.
+  command -v chromium >/dev/null || command -v chromium-browser >/dev/null || command -v google-chrome >/dev/null || missing="$missing chromium"
   if [ -n "$missing" ]; then
     say "installing$missing (apt)"
     as_root apt-get update -q >&2

@@ -99,15 +99,15 @@ def occupancy(slots: int, clients: int, service_seconds: float, think_seconds: f
     """
     if clients <= 0:
         return [1.0]
-    if service_seconds <= 0:
+    if service_seconds <= 0 or math.isinf(think_seconds):
         return [1.0] + [0.0] * clients
     if slots <= 0 or think_seconds <= 0:
         return [0.0] * clients + [1.0]
+    log_ratio = math.log(service_seconds) - math.log(think_seconds)
     log_weight = [0.0]
     for busy in range(1, clients + 1):
-        grow = (clients - busy + 1) / think_seconds
-        shrink = min(busy, slots) / service_seconds
-        log_weight.append(log_weight[-1] + math.log(grow / shrink))
+        # As logarithms throughout: the ratio itself overflows where clients hardly think.
+        log_weight.append(log_weight[-1] + math.log(clients - busy + 1) - math.log(min(busy, slots)) + log_ratio)
     highest = max(log_weight)
     weights = [math.exp(value - highest) for value in log_weight]
     total = math.fsum(weights)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 
+from slotwise.capacity.calibration import Calibration
 from slotwise.capacity.demand import Demand
 from slotwise.capacity.headroom import BADNESS, Fit
 from slotwise.capacity.plan import ServerPlan
@@ -47,16 +48,6 @@ class WhatIf(msgspec.Struct, frozen=True):
     usable: int | None
     verdict: Fit
     headroom_ratio: float | None
-
-
-class Calibration(msgspec.Struct, frozen=True):
-    """A figure that was measured beside the model's own. ``unit`` says of what."""
-
-    what: str
-    model: float
-    measured: float
-    unit: str
-    source: str
 
 
 class PlanReport(msgspec.Struct, frozen=True, kw_only=True):

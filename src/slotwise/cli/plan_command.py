@@ -61,6 +61,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--fleet", type=_FILE, help="Start from a fleet file (YAML, TOML or JSON).")
 @click.option("--from", "old", type=_FILE, help="Old configuration: a snapshot or a fleet file.")
 @click.option("--to", "new", type=_FILE, help="New configuration. Exit 1 when it does not fit.")
+@click.option("--calibrate", is_flag=True, help="Take measured connections where they are below the model's too.")
 @click.option("--rolling", is_flag=True, help="Old and new hosts run together for a while.")
 @click.option("--what-if", multiple=True, metavar="FIELD=VALUE", help="Try a change; repeatable.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text")
@@ -77,6 +78,7 @@ def command(
     old: Path | None,
     new: Path | None,
     rolling: bool,
+    calibrate: bool,
     what_if: tuple[str, ...],
     form: str,
     output: Path | None,
@@ -107,6 +109,7 @@ def command(
         pgbouncer=pgbouncer,
         replica=replica,
         rolling=rolling,
+        calibrate=calibrate,
     )
     report = plan(request)
     write(render(report, form, details), output)

@@ -18,6 +18,7 @@ from slotwise.capacity.sweep import sweeps, waits
 from slotwise.capacity.transition import transition
 from slotwise.commands.plan_assumptions import assumptions
 from slotwise.commands.plan_changes import FLAGS, changed
+from slotwise.commands.plan_sources import Subject, read_subject, subject_of
 from slotwise.errors import ExitCode, OperatorError
 from slotwise.snapshot.model import Snapshot
 
@@ -40,15 +41,7 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     pgbouncer: bool = False
     replica: str | None = None
     rolling: bool = False
-
-
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment that is planned, what it is called, and what was assumed of it."""
-
-    name: str
-    deployment: Deployment
-    terms: Terms
-    assumed: tuple[str, ...] = ()
+    calibrate: bool = False
 
 
 def managed_catalogue() -> Catalogue:
@@ -73,6 +66,7 @@ def plan(request: PlanRequest) -> PlanReport:
         sweeps=sweeps(subject.deployment, tightest, subject.terms),
         waits=waits(plans[0].recommended, subject.terms),
         what_ifs=tuple(_what_if(text, subject, tightest) for text in request.what_ifs),
+        calibrations=subject.calibrations,
     )
 
 
@@ -88,15 +82,12 @@ def _subject(request: PlanRequest) -> Subject:
     if len(sources) > 1:
         raise OperatorError(f"{' and '.join(sources)} together", "give one of them")
     if request.snapshot is not None:
-        return _with_flags(_read(request.snapshot), request)
+        return _with_flags(_read(request.snapshot, request), request)
     if request.fleet is not None:
-        return _with_flags(_read(request.fleet), request)
+        return _with_flags(_read(request.fleet, request), request)
     if request.look is not None:
-        from slotwise.commands.plan_sources import deployment_of
-
         seen = request.look()
-        deployment, terms, name, assumed = deployment_of(seen, seen.host)
-        return _with_flags(Subject(name=name, deployment=deployment, terms=terms, assumed=assumed), request)
+        return _with_flags(subject_of(seen, seen.host, request.calibrate), request)
     return _with_flags(_from_flags(request), request)
 
 
@@ -176,7 +167,7 @@ def _what_if(text: str, subject: Subject, server: str) -> WhatIf:
 
 
 def _compared(request: PlanRequest, old: Path, new: Path) -> PlanReport:
-    before, after = _read(old), _with_flags(_read(new), request)
+    before, after = _read(old, request), _with_flags(_read(new, request), request)
     names = [server.name for server in after.deployment.servers]
     shared = [name for name in names if any(server.name == name for server in before.deployment.servers)]
     if not shared:
@@ -195,9 +186,6 @@ def _compared(request: PlanRequest, old: Path, new: Path) -> PlanReport:
     )
 
 
-def _read(path: Path) -> Subject:
-    """A snapshot, an odoo.conf or a fleet file, told apart by what it holds."""
-    from slotwise.commands.plan_sources import read_subject
-
-    deployment, terms, name, assumed = read_subject(path, managed_catalogue)
-    return Subject(name=name, deployment=deployment, terms=terms, assumed=assumed)
+def _read(path: Path, request: PlanRequest) -> Subject:
+    """A snapshot, a recording or a fleet file, told apart by what it holds."""
+    return read_subject(path, managed_catalogue, request.calibrate)

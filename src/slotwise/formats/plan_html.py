@@ -199,10 +199,19 @@ def _calibration(report: PlanReport) -> str:
     if not report.calibrations:
         return ""
     rows = [
-        (escape(one.what), f"{one.model:.3g}", f"{one.measured:.3g}", escape(one.unit), escape(one.source))
+        (
+            escape(one.what),
+            f"{one.model:.3g}",
+            f"{one.measured:.3g}",
+            escape(one.unit),
+            "measured" if one.taken else "model",
+            escape(one.source),
+        )
         for one in report.calibrations
     ]
-    return "<h3>Model beside measurement</h3>" + _table(("what", "model", "measured", "unit", "source"), rows)
+    return "<h3>Model beside measurement</h3>" + _table(
+        ("what", "model", "measured", "unit", "plan takes", "source"), rows
+    )
 
 
 def _bounds(plan: ServerPlan) -> str:

@@ -1,4 +1,4 @@
-"""A plan as JSON: the contract ``slotwise.plan/1``, published in docs/schema/plan-1.json."""
+"""A plan as JSON: the contract ``slotwise.plan/1``, published in docs/schema/plan.json."""
 
 from __future__ import annotations
 

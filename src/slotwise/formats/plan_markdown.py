@@ -29,8 +29,12 @@ def plan_markdown(report: PlanReport) -> str:
     for one in report.transitions:
         blocks += _transition(one)
     if report.calibrations:
-        rows_of = [(one.what, f"{one.model:.3g}", f"{one.measured:.3g}", one.source) for one in report.calibrations]
-        blocks += ["## Model beside measurement", _table(("what", "model", "measured", "source"), rows_of)]
+        measured = [
+            (one.what, f"{one.model:.3g}", f"{one.measured:.3g}", "measured" if one.taken else "model", one.source)
+            for one in report.calibrations
+        ]
+        heads = ("what", "model", "measured", "plan takes", "source")
+        blocks += ["## Model beside measurement", _table(heads, measured)]
     if report.assumptions:
         blocks += ["## Assumed", "\n".join(f"- {_cell(assumption)}" for assumption in report.assumptions)]
     return "\n\n".join(blocks) + "\n"

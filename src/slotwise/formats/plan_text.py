@@ -220,8 +220,14 @@ def _calibration(report: PlanReport) -> list[str]:
         return []
     lines = ["", f"  {'calibration':<44}{'model':>10}{'measured':>10}"]
     for one in report.calibrations:
-        lines.append(f"  {one.what:<44}{one.model:>10.3g}{one.measured:>10.3g}  {one.unit} ({one.source})")
+        lines.append(
+            f"  {one.what:<44}{one.model:>10.3g}{one.measured:>10.3g}  {one.unit}, {_taken(one.taken)} ({one.source})"
+        )
     return lines
+
+
+def _taken(taken: bool) -> str:
+    return "taken" if taken else "model kept"
 
 
 def _known(value: int | None) -> str:
