@@ -15,6 +15,9 @@ from slotwise.capacity.planned_instance import PlannedInstance
 POOL_STEPS = (64, 48, 32, 24, 16, 12, 8)
 """Sizes that are tried for ``db_maxconn`` and ``db_maxconn_gevent``; 8 is safely above what one process needs."""
 
+PLENTY, PLENTY_FOR_GEVENT = 16, 32
+"""Connections beyond which an HTTP or cron worker, and the gevent process, gain nothing in ordinary work."""
+
 THREADED_REQUESTS = 4
 FEWEST_WORKERS = 2
 WORKER_STEPS = 20
@@ -92,10 +95,16 @@ def _fewer_workers(demand: InstallationDemand, goal: Goal, least: float, tight: 
 def _best(demand: InstallationDemand, goal: Goal, share: float, tight: bool) -> Refit | None:
     """The roomiest pools that reach the goal, each at least as large for gevent as for the workers."""
     pairs = [(pool, gevent) for pool in POOL_STEPS for gevent in POOL_STEPS if pool <= gevent]
-    pairs.sort(key=lambda p: 4 * p[0] + p[1])
+    pairs.sort(key=_worth)
     if not goal(_applied(demand, share, *pairs[0], tight).figures):
         return None  # the smallest pools do not reach it, so no larger ones do
     return next(f for p in reversed(pairs) if goal((f := _applied(demand, share, *p, tight)).figures))
+
+
+def _worth(pair: tuple[int, int]) -> tuple[float, int, int]:
+    """More than 16 for a worker and 32 for gevent is worth nothing as long as the other has less."""
+    pool, gevent = pair
+    return min(pool, PLENTY) / PLENTY + min(gevent, PLENTY_FOR_GEVENT) / PLENTY_FOR_GEVENT, pool, gevent
 
 
 def _applied(demand: InstallationDemand, share: float, pool: int, gevent: int, tight: bool) -> Refit:

@@ -112,7 +112,7 @@ def remedy(
     if found is not None:
         figures = found.figures
         return Fix(
-            f"{_settings(found)}: typical {figures.typical}, peak {figures.peak}, ceiling {figures.ceiling}"
+            f"{settings_in_words(found)}: typical {figures.typical}, peak {figures.peak}, ceiling {figures.ceiling}"
             f" of {supply.usable}",
             changes_of(found, odoo),
             "fewer workers serve fewer requests at once; a smaller pool raises `The Connection Pool Is Full` where an"
@@ -144,7 +144,8 @@ def changes_of(found: Refit, odoo: Odoo) -> tuple[Change, ...]:
     return changes
 
 
-def _settings(found: Refit) -> str:
+def settings_in_words(found: Refit) -> str:
+    """The options of a Refit: ``set db_maxconn = 8, db_maxconn_gevent = 48``."""
     said = []
     for resized in found.resized:
         values = [

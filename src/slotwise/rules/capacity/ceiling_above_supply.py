@@ -9,7 +9,15 @@ from slotwise.capacity.refit import Wanted, refit, smallest
 from slotwise.capacity.supply import Supply
 from slotwise.findings import Finding, Fix, Manual, Severity
 from slotwise.rules.engine import rule
-from slotwise.rules.fitting import arithmetic, changes_of, cite_demand, need_all_seen, of_slots, usable_slots
+from slotwise.rules.fitting import (
+    arithmetic,
+    changes_of,
+    cite_demand,
+    need_all_seen,
+    of_slots,
+    settings_in_words,
+    usable_slots,
+)
 from slotwise.snapshot.odoo import Odoo
 
 
@@ -48,10 +56,13 @@ def _lower(demand: InstallationDemand, usable: int, odoo: Odoo) -> Fix:
     found = refit(demand, (Wanted(lambda f: f.ceiling <= usable, False),))
     risk = "a process that really needs more at once then reads `The Connection Pool Is Full`"
     if found is not None:
-        return Fix(f"smaller odoo_pools: the ceiling falls to {found.figures.ceiling}", changes_of(found, odoo), risk)
+        text = f"{settings_in_words(found)}: the ceiling falls to {found.figures.ceiling}"
+        return Fix(text, changes_of(found, odoo), risk)
     least = smallest(demand)
     if least is not None:
-        text = f"smaller odoo_pools: the ceiling falls to {least.figures.ceiling}, which needs a PgBouncer to fit"
+        text = (
+            f"{settings_in_words(least)}: the ceiling falls to {least.figures.ceiling}, which needs a PgBouncer to fit"
+        )
         return Fix(text, changes_of(least, odoo), risk)
     step = Manual("a PgBouncer whose pools are capped by max_user_connections bounds what Odoo's pools do not")
     return Fix("the odoo_pools are as small as they may be: only a PgBouncer in between bounds the sum", (step,))

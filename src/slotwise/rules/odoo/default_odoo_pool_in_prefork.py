@@ -73,10 +73,12 @@ def _check(instance: OdooInstance, sizes: tuple[int, int]) -> Iterator[Finding]:
     on_gevent = (gevent or pool) if has_gevent(instance) else 0
     ceiling = (workers + cron) * pool + on_gevent
     advised, for_gevent = sizes
+    with_gevent = ""
     changes: tuple[Change, ...] = set_option(instance, "db_maxconn", advised)
     new_gevent = min(gevent, for_gevent) if gevent is not None else for_gevent
     if gevent != new_gevent and has_gevent(instance):
         changes += set_option(instance, "db_maxconn_gevent", new_gevent)
+        with_gevent = f", db_maxconn_gevent = {new_gevent}"
     after = (workers + cron) * advised + (new_gevent if has_gevent(instance) else 0)
     yield Finding(
         f"each of {workers} HTTP and {cron} cron workers may hold db_maxconn {pool} connections:"
@@ -89,7 +91,7 @@ def _check(instance: OdooInstance, sizes: tuple[int, int]) -> Iterator[Finding]:
             cite("ceiling", ceiling, "(workers + max_cron_threads) × db_maxconn + gevent's odoo_pool"),
         ),
         Fix(
-            f"set db_maxconn = {advised}: the ceiling falls from {ceiling} to {after}",
+            f"set db_maxconn = {advised}{with_gevent}: the ceiling falls from {ceiling} to {after}",
             changes,
             "a worker that really needs more at once then reads `The Connection Pool Is Full`",
         ),
