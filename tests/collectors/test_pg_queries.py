@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 
 from slotwise.collectors.pg_queries import BATCH, batch, query, second_batch
+from slotwise.collectors.pg_session import prepare
 
 
 def test_a_column_that_a_version_lacks_is_not_asked_for() -> None:
@@ -31,3 +32,16 @@ def test_blockers_are_asked_for_the_sessions_that_wait_and_files_for_who_may_rea
     assert "ARRAY[7,9]" in second_batch(150000, 1000, files_too=False, waiting=(7, 9))
     assert "file_settings" not in second_batch(150000, 1000, files_too=False, waiting=(7, 9))
     assert "pg_blocking_pids" not in second_batch(150000, 1000, files_too=True, waiting=())
+
+
+def test_once_prepared_no_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A session may go on as the server's OS user, who cannot read a virtual environment below /root."""
+    prepare()
+
+    def closed_door(package: str) -> None:
+        raise PermissionError(package)
+
+    monkeypatch.setattr("slotwise.collectors.pg_queries.files", closed_door)
+    query.cache_clear()
+    assert batch(180000, 1000)
+    assert second_batch(180000, 1000, files_too=True, waiting=(1,))

@@ -17,8 +17,16 @@ _SINCE = re.compile(r"--\s*since\s+(\d+)\s*$")
 _COMMENT = re.compile(r"\s*--.*$")
 
 
+@lru_cache(maxsize=32)
 def _text(name: str) -> str:
     return (files("slotwise.collectors") / "queries" / f"{name}.sql").read_text("utf-8")
+
+
+def read_all() -> None:
+    """Read every query's file now: a process that changes its user may not be able to later."""
+    for file in (files("slotwise.collectors") / "queries").iterdir():
+        if file.name.endswith(".sql"):
+            _text(file.name.removesuffix(".sql"))
 
 
 @lru_cache(maxsize=32)

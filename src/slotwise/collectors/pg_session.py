@@ -17,7 +17,7 @@ from msgspec import Struct
 from slotwise.collectors.pg_failures import INVALID_DSN, Failure, failure_of
 from slotwise.collectors.pg_parts import PostgresParts, Rows, parts_of_rows, waiting_pids
 from slotwise.collectors.pg_probe import refusing_routine
-from slotwise.collectors.pg_queries import BATCH, batch, second_batch
+from slotwise.collectors.pg_queries import BATCH, batch, read_all, second_batch
 from slotwise.collectors.pg_target import LIBPQ_VARIABLES, OsUser, Target
 
 if TYPE_CHECKING:
@@ -52,8 +52,15 @@ class PostgresAnswer(Struct, frozen=True):
 
 
 def prepare() -> None:
-    """Import the driver: slow, so it happens while other evidence is read."""
-    import psycopg  # noqa: F401
+    """Import the driver: slow, so it happens while other evidence is read.
+
+    The queries too, and before the process takes another user's identity: below /root that user can read nothing.
+    """
+    import psycopg
+    import psycopg.conninfo
+    import psycopg.rows  # noqa: F401
+
+    read_all()
 
 
 def perform_postgres(job: PostgresJob, tell: Callable[[PostgresAnswer], None]) -> None:
