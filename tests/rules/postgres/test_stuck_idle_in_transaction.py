@@ -74,6 +74,7 @@ def test_blocking_others_for_half_a_minute_is_critical() -> None:
     soon = host([(FIRST_HTTP, _open(1, 12))])
     (finding,) = findings(structs.replace(soon, locks=Locks((Blocked(2, (1,)),))), SLUG)
     assert finding.severity is Severity.WARNING and "it blocks pid 2" in finding.message
+    assert finding.fix is not None and not [c for c in finding.fix.changes if isinstance(c, EndSession)]
 
 
 def test_a_shell_is_left_alone_for_an_hour_and_people_for_a_minute() -> None:

@@ -59,7 +59,7 @@ def lock_pileup(
         yield Finding(
             _message(root, backend, owners.get(root), waiters, longest, clock),
             _evidence(root, backend, waiters, longest, locks, clock),
-            _fix(root, backend, owners.get(root)),
+            _fix(root, backend, owners.get(root), longest),
             subject=f"pid {root}",
             severity=Severity.CRITICAL if critical else Severity.WARNING,
         )
@@ -112,7 +112,7 @@ def _evidence(
     return tuple(cited)
 
 
-def _fix(root: int, backend: Backend | None, owner: Holder | None) -> Fix:
+def _fix(root: int, backend: Backend | None, owner: Holder | None, longest: float) -> Fix:
     if root == PREPARED_TRANSACTION:
         text = "SELECT gid, prepared FROM pg_prepared_xacts, then COMMIT PREPARED or ROLLBACK PREPARED the oldest"
         return Fix("decide the prepared transaction", (Manual(text),))
@@ -128,4 +128,5 @@ def _fix(root: int, backend: Backend | None, owner: Holder | None) -> Fix:
     else:
         risk = "its statement is cancelled first; if that is not enough, its transaction is rolled back"
     end = EndSession(root, backend.backend_start, "others wait for its locks")
-    return Fix(f"end pid {root}: everything behind it goes on by itself", (end,), risk)
+    first = "" if longest >= LONG_WAIT_SECONDS else "look again first; if it still blocks, "
+    return Fix(f"{first}end pid {root}: everything behind it goes on by itself", (end,), risk)

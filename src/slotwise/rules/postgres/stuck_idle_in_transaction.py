@@ -16,7 +16,7 @@ from slotwise.findings import EndSession, Evidence, Finding, Fix, Manual, Restar
 from slotwise.rules.engine import rule
 from slotwise.rules.evidence import Clock, cite
 from slotwise.snapshot.evidence import MissingEvidence
-from slotwise.snapshot.holders import ODOO_ROLES, Holder, holders, short_statement, unseen_states
+from slotwise.snapshot.holders import ODOO_ROLES, ONE_AT_A_TIME, Holder, holders, short_statement, unseen_states
 from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.ownership import Sessions
 from slotwise.snapshot.postgres import Locks
@@ -96,7 +96,7 @@ def _judge(holder: Holder, transactions: tuple[Quiet, ...], locks: Locks | None,
     return Finding(
         _message(holder, stuck, waiting),
         _evidence(stuck, waiting, locks, limits),
-        _fix(holder, stuck, severity, bool(many), grades),
+        _fix(holder, stuck, severity is Severity.CRITICAL or over, bool(many), grades),
         subject=holder.label,
         severity=severity,
     )
@@ -138,19 +138,20 @@ def _evidence(stuck: list[Quiet], waiting: list[int], locks: Locks | None, limit
     return tuple(cited)
 
 
-def _fix(holder: Holder, stuck: list[Quiet], severity: Severity, many: bool, grades: _Grades) -> Fix:
-    if severity is Severity.INFO:
+def _fix(holder: Holder, stuck: list[Quiet], lost: bool, many: bool, grades: _Grades) -> Fix:
+    """``lost``: nobody can be working on it any more, or others cannot wait for that. Before that nothing is ended."""
+    if not lost and not many:
         if grades.limit is None:
             wait = "ask its user to finish or to close it"
         else:
             wait = f"look again: beyond {grades.limit:.0f} s nobody is working on it any more"
         return Fix(wait, (Manual(wait),))
-    if many and holder.pid is not None and holder.role == "http_worker":
+    if many and holder.pid is not None and holder.role in ONE_AT_A_TIME:
         reason = f"it holds {len(stuck)} transactions open, more than one request can use"
         return Fix(
             f"have {holder.label} replaced by its master, which closes all that it holds; then find the open cursor",
             (RestartProcess(holder.pid, None, reason), Manual("slotwise scan ADDONS finds cursors left open")),
-            "the request that it serves at that moment is lost",
+            "the request or job that it runs at that moment is lost",
         )
     ends = tuple(
         EndSession(t.held.backend.pid, t.held.backend.backend_start, "idle in transaction beyond any request's time")
