@@ -126,6 +126,13 @@ def test_a_cold_host_with_unpinned_databases_is_uncertain() -> None:
     assert found.figures.ceiling == found.highest.ceiling
 
 
+def test_a_host_is_warm_once_half_of_its_workers_served_something() -> None:
+    for serving, certain in ((1, False), (2, True), (4, True)):
+        held = [(pid, backend(1000 + pid, "a")) for pid in range(FIRST_HTTP, FIRST_HTTP + serving)]
+        snapshot = structs.replace(host(held, options={"db_name": False}), databases=_databases("a", "b", "c"))
+        assert _demand(snapshot).certain is certain
+
+
 def test_databases_of_unknown_owners_are_an_upper_bound() -> None:
     rows = tuple(structs.replace(d, owner=None) for d in _databases("a", "b").databases)
     snapshot = structs.replace(host(listeners(websocket=False), options={"db_name": False}), databases=Databases(rows))

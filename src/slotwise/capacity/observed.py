@@ -33,8 +33,8 @@ class Connection(Struct, frozen=True):
 class Observed(Struct, frozen=True):
     """One instance at one moment.
 
-    ``warm``: every HTTP worker (or the threaded process) holds a connection on an application database, so that
-    ``in_use`` and ``per_worker`` (the most databases that one of them holds) say what ordinary work needs.
+    ``warm``: at least half of the HTTP workers (or the threaded process) hold a connection on an application database,
+    so that ``in_use`` and ``per_worker`` (the most databases that one of them holds) say what ordinary work needs.
     """
 
     warm: bool
@@ -56,7 +56,7 @@ def observed(instance: OdooInstance, snapshot: Snapshot) -> Observed:
         if connection.role in SERVING_ROLES and _is_application(connection.database):
             served.setdefault(connection.pid, set()).add(connection.database or "")
     in_use = {c.database for c in connections if c.database is not None and _is_application(c.database)}
-    warm = bool(served) and all(served.values())
+    warm = bool(served) and 2 * sum(1 for names in served.values() if names) >= len(served)
     return Observed(
         warm=warm,
         in_use=tuple(sorted(in_use)),
