@@ -125,3 +125,100 @@ def test_parts_read_side_by_side_give_what_one_pass_gives(tmp_path: Path, monkey
     assert cut.walls == whole.walls == {"odoo_pool": 900}
     assert cut.lines == whole.lines
     assert [event.line for event in cut.events] == [event.line for event in whole.events]
+
+
+INCIDENT = (
+    "2026-11-23 17:00:00,000 12 INFO ? odoo: Odoo version 18.0-20261101 \n"
+    "2026-11-23 17:05:00,000 12 WARNING prod odoo.sql_db: Cursor not closed explicitly\nPlease enable sql debugging. \n"
+    + "".join(
+        f"2026-11-23 17:08:{second:02d},000 12 WARNING prod odoo.http: Database or registry unusable, trying without\n"
+        "Traceback (most recent call last):\n"
+        '  File "/opt/odoo/odoo/sql_db.py", line 763, in db_connect\n'
+        "    <script>alert(1)</script>\n"
+        "psycopg2.OperationalError: FATAL:  sorry, too many clients already\n"
+        for second in range(10, 40, 3)
+    )
+)
+
+
+@pytest.fixture
+def incident_log(tmp_path: Path) -> str:
+    log = tmp_path / "odoo.log"
+    log.write_text(INCIDENT)
+    return str(log)
+
+
+def test_the_json_contract(incident_log: str) -> None:
+    made = document(incident_log)
+    assert made["schema"] == "slotwise.logs/1"
+    assert made["exit_code"] == ExitCode.FINDINGS
+    assert made["unread"] == {"bytes": 0, "records": 0, "reasons": {}}
+    (incident,) = made["incidents"]  # type: ignore[misc]
+    assert (incident["start"], incident["end"]) == ("2026-11-23T17:08:10.000Z", "2026-11-23T17:08:37.000Z")
+    assert incident["wall"] == "pg_max_connections"
+    assert incident["refused"] == 10
+    assert incident["cause"]["slug"] == "leak"
+    assert incident["cause"]["rule"] == "leaking-process"
+    assert "db_maxconn" in incident["cause"]["avoid"]
+    assert incident["first_victim"]["process"] == "http_worker"
+    assert [event["class"] for event in incident["before"]] == ["odoo_start", "leak_warning"]
+    events = made["events"]
+    assert isinstance(events, list)
+    assert {"time", "layer", "wall", "database", "pid", "file", "line", "text"} <= events[-1].keys()
+
+
+def test_the_text_says_what_happened_and_what_not_to_do(incident_log: str) -> None:
+    result = CliRunner().invoke(command, [incident_log], standalone_mode=False)
+    text = result.stdout
+    assert "from    2026-11-23 17:08:10 to 2026-11-23 17:08:37 (27 s)" in text
+    assert "refused 10 connections: prod 10" in text
+    assert "cause   a process takes connections and does not give them back (likely)" in text
+    assert "avoid   do not raise max_connections or db_maxconn" in text
+    assert "users were logged out" in text
+    assert text.splitlines()[-1].startswith("1 incident(s), 10 lines about a limit on connections")
+
+
+def test_the_page_is_complete_offline_and_escapes_what_logs_say(incident_log: str) -> None:
+    result = CliRunner().invoke(command, [incident_log, "--format", "html"], standalone_mode=False)
+    page = result.stdout
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "http://" not in page
+    assert "https://" not in page
+    assert page.count("<title>pg_max_connections: 1</title>") == 10
+    assert "prefers-color-scheme:dark" in page
+
+
+def test_causes_name_only_rules_of_the_catalogue_in_the_output(incident_log: str) -> None:
+    from slotwise.commands.logs import rule_ids
+
+    made = document(incident_log)
+    (incident,) = made["incidents"]  # type: ignore[misc]
+    assert incident["cause"]["rule_id"] == rule_ids().get("leaking-process")
+
+
+def test_following_tells_each_refusal_as_it_comes(tmp_path: Path) -> None:
+    from slotwise.commands.logs import follow_logs
+
+    log = tmp_path / "server.log"
+    log.touch()
+    asked = 0
+
+    def stopped() -> bool:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            return False
+        if asked == 2:
+            with log.open("a") as file:
+                file.write(QUIET + FULL)
+        return asked > 100
+
+    lines = []
+    for line in follow_logs([str(log)], "text", stopped=stopped):
+        lines.append(line)
+        asked = 100
+    assert lines == [
+        "2026-11-23 17:08:02 PostgreSQL: every slot taken (max_connections): odoo@prod sorry, too many clients already "
+        "(server.log:2)"
+    ]

@@ -9,22 +9,29 @@ import click
 
 @click.command("logs")
 @click.argument("files", nargs=-1)
-@click.option("--format", "form", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("--follow", is_flag=True, help="Tell refusals as they are written, through rotation, until ^C.")
 @click.option("--jobs", type=click.IntRange(1), default=None, help="Processes that read side by side [default: cores].")
 @click.option("--quiet", is_flag=True, help="No progress on stderr.")
-def command(files: tuple[str, ...], form: str, jobs: int | None, quiet: bool) -> int:
+def command(files: tuple[str, ...], form: str, follow: bool, jobs: int | None, quiet: bool) -> int:
     """Read Odoo, PostgreSQL, PgBouncer, journal and container logs; name the wall that was hit and the probable cause.
 
     FILES are logs, plain or packed, directories of logs, or - for standard input. Exit code: 1 when connections were
     refused, 0 when not, 3 when nothing could be read.
     """
-    from slotwise.commands.logs import exit_code_of, render, story_of
+    from slotwise.commands.logs import exit_code_of, follow_logs, render, story_of
     from slotwise.errors import OperatorError
 
     if not files:
         if sys.stdin.isatty():
             raise OperatorError("no log was named", "slotwise logs FILE..., or - for standard input")
         files = ("-",)
+    if follow:
+        if form == "html":
+            raise OperatorError("--follow cannot write html", "use --format text or json")
+        for line in follow_logs(files, form):
+            click.echo(line)
+        return 0
     show = None
     if not quiet and sys.stderr.isatty():
         show = _show

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ProcessPoolExecutor
 from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
@@ -60,7 +60,9 @@ def read_logs(
     size = sum((part.end or Path(part.path).stat().st_size) - part.start for part in parts)
     workers = processes or min(os.cpu_count() or 1, 8)
     if workers > 1 and len(parts) > 1 and size > _PARALLEL_BYTES:
-        with ProcessPoolExecutor(min(workers, len(parts))) as pool:
+        from concurrent.futures import ProcessPoolExecutor
+
+        with ProcessPoolExecutor(min(workers, len(parts)), initializer=gc.disable) as pool:
             try:
                 _gather(total, parts, pool.map(_read_part, parts), size, on_progress)
             except BaseException:

@@ -59,6 +59,13 @@ class Scanner:
         if cut:
             self._process(data[:cut] if cut < len(data) else data)
 
+    def settle(self) -> None:
+        """Judge the whole lines that are still held: nothing more came for a while. An unfinished line stays."""
+        cut = self._rest.rfind(b"\n") + 1
+        held, self._rest = self._rest[:cut], self._rest[cut:]
+        if held:
+            self._process(held)
+
     def _last_boundary(self, data: bytes) -> int:
         """Start of the last record in ``data``: what follows may go on in the next chunk."""
         end = data.rfind(b"\n") + 1

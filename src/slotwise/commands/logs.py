@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
 
 from slotwise.collectors.log_files import Progress, read_logs
 from slotwise.errors import ExitCode, OperatorError
@@ -29,14 +30,52 @@ def exit_code_of(story: Story) -> ExitCode:
     return ExitCode.FINDINGS if story.refused else ExitCode.HEALTHY
 
 
+def rule_ids() -> dict[str, str]:
+    """Slug to id of every rule in the catalogue: a cause names its rule only where there is one to explain."""
+    from slotwise.rules.engine import catalogue
+
+    return {rule.slug: rule.id for rule in catalogue()}
+
+
 def render(story: Story, form: str) -> str:
     """The story in one of FORMATS."""
+    rules = rule_ids() if story.incidents else {}
     if form == "json":
         from slotwise.formats.logs_json import logs_json
 
-        return logs_json(story, exit_code_of(story))
+        return logs_json(story, rules, exit_code_of(story))
     if form == "text":
         from slotwise.formats.logs_text import logs_text
 
-        return logs_text(story)
+        return logs_text(story, rules)
+    if form == "html":
+        from slotwise import __version__
+        from slotwise.formats.logs_html import logs_html
+
+        return logs_html(story, rules, __version__)
     raise OperatorError(f"no such format: {form}", f"choose one of {', '.join(FORMATS)}")
+
+
+def follow_logs(paths: Iterable[str], form: str, *, stopped: Callable[[], bool] = lambda: False) -> Iterator[str]:
+    """One line for each event about a limit on connections as it is written; JSON lines with ``json``.
+
+    Raises OperatorError for standard input and directories: only files can be followed.
+    """
+    from slotwise.collectors.log_follow import follow
+    from slotwise.formats.logs_text import event_line
+
+    files = [Path(path) for path in paths]
+    for file in files:
+        if str(file) == "-" or file.is_dir():
+            raise OperatorError(f"{file} cannot be followed", "name the log files: slotwise logs --follow FILE...")
+    for event in follow(files, stopped=stopped):
+        if event.echo or not (event.wall.refuses or event.role.value == "cause"):
+            continue
+        if form == "json":
+            import json
+
+            from slotwise.formats.logs_json import event_document
+
+            yield json.dumps(event_document(event), ensure_ascii=False)
+        else:
+            yield event_line(event)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from slotwise.walls.answers import ANSWERS
@@ -14,12 +15,12 @@ from slotwise.walls.timestamps import iso
 SCHEMA = "slotwise.logs/1"
 
 
-def logs_json(story: Story, exit_code: int) -> str:
-    """The story as one JSON document."""
-    return json.dumps(logs_document(story, exit_code), ensure_ascii=False, indent=2) + "\n"
+def logs_json(story: Story, rule_ids: Mapping[str, str], exit_code: int) -> str:
+    """The story as one JSON document. ``rule_ids``: slug of a rule to its id, for rules that exist."""
+    return json.dumps(logs_document(story, rule_ids, exit_code), ensure_ascii=False, indent=2) + "\n"
 
 
-def logs_document(story: Story, exit_code: int) -> dict[str, Any]:
+def logs_document(story: Story, rule_ids: Mapping[str, str], exit_code: int) -> dict[str, Any]:
     """The story as plain values. Times are UTC; a value that no log tells is null."""
     tally = story.tally
     return {
@@ -31,7 +32,7 @@ def logs_document(story: Story, exit_code: int) -> dict[str, Any]:
         "events_total": tally.events_total,
         "events_left_off": tally.events_total - len(tally.events),
         "untimed": tally.untimed,
-        "incidents": [incident_document(incident) for incident in story.incidents],
+        "incidents": [incident_document(incident, rule_ids) for incident in story.incidents],
         "clocks": [
             {
                 "layer": clock.layer,
@@ -75,7 +76,7 @@ def event_document(event: LogEvent) -> dict[str, Any]:
     }
 
 
-def incident_document(incident: Incident) -> dict[str, Any]:
+def incident_document(incident: Incident, rule_ids: Mapping[str, str]) -> dict[str, Any]:
     """One incident."""
     cause = incident.reasoned.cause
     victim = incident.first_victim
@@ -105,6 +106,7 @@ def incident_document(incident: Incident) -> dict[str, Any]:
             "confidence": incident.reasoned.confidence,
             "because": list(incident.reasoned.because),
             "rule": cause.rule,
+            "rule_id": rule_ids.get(cause.rule or ""),
             "remedy": cause.remedy,
             "avoid": cause.avoid,
         },

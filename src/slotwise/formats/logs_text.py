@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from pathlib import Path
+
 from slotwise.walls.answers import ANSWERS
+from slotwise.walls.events import LogEvent
 from slotwise.walls.incidents import Incident
 from slotwise.walls.kinds import Wall
 from slotwise.walls.story import Story
@@ -27,11 +31,11 @@ _BEFORE = 6
 _LOOKALIKES = 8
 
 
-def logs_text(story: Story) -> str:
-    """The story for a reader; ends with a line end."""
+def logs_text(story: Story, rule_ids: Mapping[str, str]) -> str:
+    """The story for a reader; ends with a line end. ``rule_ids``: slug of a rule to its id, for rules that exist."""
     lines: list[str] = []
     for number, incident in enumerate(story.incidents, 1):
-        lines += _incident(number, incident)
+        lines += _incident(number, incident, rule_ids)
     lines += _without_time(story)
     lines += _lookalikes(story)
     lines += _clocks(story)
@@ -40,7 +44,14 @@ def logs_text(story: Story) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _incident(number: int, incident: Incident) -> list[str]:
+def event_line(event: LogEvent) -> str:
+    """One event on one line, for a log that is followed."""
+    who = f"{event.user or '?'}@{event.database or '?'}"
+    name = WALL_WORDS[event.wall] if event.wall.refuses else event.kind.replace("_", " ")
+    return f"{_clock(event.seconds)} {name}: {who} {event.text[:160]} ({Path(event.file).name}:{event.line})"
+
+
+def _incident(number: int, incident: Incident, rule_ids: Mapping[str, str]) -> list[str]:
     cause = incident.reasoned.cause
     victim = incident.first_victim
     seconds = incident.end_seconds - incident.start_seconds
@@ -67,8 +78,8 @@ def _incident(number: int, incident: Incident) -> list[str]:
     ]
     if cause.avoid:
         lines.append(f"   avoid   {cause.avoid}")
-    if cause.rule:
-        lines.append(f"   rule    {cause.rule} (slotwise explain {cause.rule})")
+    if cause.rule and cause.rule in rule_ids:
+        lines.append(f"   rule    {cause.rule} (slotwise explain {rule_ids[cause.rule]})")
     lines += [f"   seen    {saw}" for saw in incident.users_saw]
     # The same job started forty times is one line: the last time of each text.
     latest = {event.text: event for event in incident.before}

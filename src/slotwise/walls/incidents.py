@@ -132,7 +132,7 @@ def _incident(run: list[_Shifted], cells: list[_Shifted], shift: dict[str, float
         reasoned=probable_cause(evidence),
         users_saw=_users_saw(during, wall),
         before=_told(before, shift),
-        series=_series(counted, wall),
+        series=_series(run),
     )
 
 
@@ -267,5 +267,7 @@ def _told(before: list[_Shifted], shift: dict[str, float]) -> tuple[LogEvent, ..
     return tuple(events[-_TOLD_BEFORE:])
 
 
-def _series(counted: list[_Shifted], wall: Wall) -> tuple[tuple[float, str, int], ...]:
-    return tuple((shifted.first, wall.value, shifted.cell.count) for shifted in counted)
+def _series(run: list[_Shifted]) -> tuple[tuple[float, str, int], ...]:
+    return tuple(
+        (shifted.first, shifted.event.wall.value, shifted.cell.count) for shifted in run if not shifted.event.echo
+    )

@@ -194,7 +194,9 @@ def _odoo(lines: list[Line], head: Head) -> LogEvent | None:
     if first.startswith("bad query: "):
         error = _BAD_QUERY.search(text)
         text = error["why"] if error else ""
-    seen = classify(text) if len(lines) == 1 else _of_block(text, first)
+        seen = classify(text)
+    else:
+        seen = classify(text) if len(lines) == 1 else _of_block(text, first)
     if seen is None:
         return None
     return _event(

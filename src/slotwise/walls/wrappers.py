@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 
 from slotwise.walls.timestamps import MOMENT, SYSLOG, seconds_of, syslog_seconds
 
-_IDENT = r"(?P<host>\S+) (?P<ident>[\w@.\\/-]+)(?:\[(?P<pid>\d+)\])?: ?"
+_IDENT = r"(?P<host>[^\s:]+) (?P<ident>(?=[^\s:]*[A-Za-z])[\w@.\\/-]+)(?:\[(?P<pid>\d+)\])?: ?"
 _CRI = re.compile(r"(?P<moment>\d{4}-\d\d-\d\dT\S+) (?P<stream>stdout|stderr) (?P<tag>[FP](?::\S*)?) ")
 _ISO = re.compile(r"(?P<moment>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[^ ]*) ")
 _ISO_SYSLOG = re.compile(
