@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import math
 
-import msgspec
 from msgspec.structs import replace
 
 from slotwise.capacity import holdings
 from slotwise.capacity.deployment import HeldByProcess, OdooHost
+from slotwise.capacity.plan import Calibration
 from slotwise.capacity.pooling import ASSUMED_TRANSACTION_SECONDS, Workload
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
@@ -24,17 +24,6 @@ from slotwise.snapshot.sessions import sessions
 
 ENOUGH_TRANSACTIONS = 1_000
 """Transactions that PgBouncer must have counted before their mean length says anything."""
-
-
-class Calibration(msgspec.Struct, frozen=True):
-    """A figure that was measured beside the model's own. ``taken``: whether the plan goes on with the measured one."""
-
-    what: str
-    model: float
-    measured: float
-    unit: str
-    source: str
-    taken: bool
 
 
 def measured_by_process(snapshot: Snapshot, instance: str) -> HeldByProcess | None:

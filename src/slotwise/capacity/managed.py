@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
-
 import msgspec
 
 from slotwise.errors import OperatorError
@@ -125,5 +123,7 @@ def parse_catalogue(content: bytes) -> Catalogue:
 def _nearby(size: str, classes: tuple[ManagedClass, ...], count: int = 6) -> list[str]:
     """Names of the classes most like ``size``, alike first, then the provider's first ones."""
     names = [one.size for one in classes]
+    import difflib
+
     alike = difflib.get_close_matches(size, names, n=count, cutoff=0.4)
     return alike + [name for name in names if name not in alike][: count - len(alike)]

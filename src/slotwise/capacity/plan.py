@@ -65,3 +65,14 @@ class ServerPlan(msgspec.Struct, frozen=True, kw_only=True):
     def recommended(self) -> Alternative:
         """The alternative to take: the first."""
         return self.alternatives[0]
+
+
+class Calibration(msgspec.Struct, frozen=True):
+    """A figure that was measured beside the model's own. ``taken``: whether the plan goes on with the measured one."""
+
+    what: str
+    model: float
+    measured: float
+    unit: str
+    source: str
+    taken: bool

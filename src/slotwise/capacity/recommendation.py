@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import lru_cache
 
 from msgspec.structs import replace
 
@@ -59,6 +60,7 @@ def _with_pools(deployment: Deployment, most: int | None) -> Deployment:
     return replace(deployment, hosts=tuple(_with_pool(host, most) for host in deployment.hosts))
 
 
+@lru_cache(maxsize=8192)
 def _with_pool(host: OdooHost, most: int | None) -> OdooHost:
     """The host with the pools that its processes can use, cut to ``most`` but never below what starves them."""
     threads = host.max_http_threads

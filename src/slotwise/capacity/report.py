@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import msgspec
 
-from slotwise.capacity.calibration import Calibration
 from slotwise.capacity.demand import Demand
 from slotwise.capacity.headroom import BADNESS, Fit
-from slotwise.capacity.plan import ServerPlan
+from slotwise.capacity.plan import Calibration, ServerPlan
 from slotwise.capacity.transition import Transition
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from importlib import resources
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
 from slotwise.capacity.headroom import BADNESS, Fit
-from slotwise.capacity.managed import Catalogue, parse_catalogue
 from slotwise.capacity.plan import ServerPlan
 from slotwise.capacity.planner import Terms, behind_pgbouncer, plan_server, weigh
 from slotwise.capacity.report import PlanReport, WhatIf
@@ -18,9 +17,12 @@ from slotwise.capacity.sweep import sweeps, waits
 from slotwise.capacity.transition import transition
 from slotwise.commands.plan_assumptions import assumptions
 from slotwise.commands.plan_changes import FLAGS, changed
-from slotwise.commands.plan_sources import Subject, read_subject, subject_of
+from slotwise.commands.plan_subject import Subject
 from slotwise.errors import ExitCode, OperatorError
-from slotwise.snapshot.model import Snapshot
+
+if TYPE_CHECKING:
+    from slotwise.capacity.managed import Catalogue
+    from slotwise.snapshot.model import Snapshot
 
 DEFAULT_VERSION = 18
 DEFAULT_MAX_CONNECTIONS = 100
@@ -46,6 +48,10 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 def managed_catalogue() -> Catalogue:
     """The managed services that slotwise knows, from its package data."""
+    from importlib import resources
+
+    from slotwise.capacity.managed import parse_catalogue
+
     return parse_catalogue(resources.files("slotwise.capacity").joinpath("managed.json").read_bytes())
 
 
@@ -86,6 +92,8 @@ def _subject(request: PlanRequest) -> Subject:
     if request.fleet is not None:
         return _with_flags(_read(request.fleet, request), request)
     if request.look is not None:
+        from slotwise.commands.plan_sources import subject_of
+
         seen = request.look()
         return _with_flags(subject_of(seen, seen.host, request.calibrate), request)
     return _with_flags(_from_flags(request), request)
@@ -188,4 +196,6 @@ def _compared(request: PlanRequest, old: Path, new: Path) -> PlanReport:
 
 def _read(path: Path, request: PlanRequest) -> Subject:
     """A snapshot, a recording or a fleet file, told apart by what it holds."""
+    from slotwise.commands.plan_sources import read_subject
+
     return read_subject(path, managed_catalogue, request.calibrate)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer, Traffic
-from slotwise.capacity.managed import Catalogue
 from slotwise.capacity.memory import GIB
 from slotwise.capacity.planner import Terms
 from slotwise.commands.plan_fields import Value, find_field
+
+if TYPE_CHECKING:
+    from slotwise.capacity.managed import Catalogue
 
 FLAGS = "flags"
 """As ``where``: the changes are command-line options of the same names."""

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import msgspec
 
@@ -247,13 +246,19 @@ ALIASES: Mapping[str, str] = {
 _BY_NAME = {field.name: field for field in FIELDS}
 
 
+def hint(word: object, known: Sequence[str], kind: str) -> str:
+    """What may have been meant by ``word``: the nearest of ``known``, or all of them up to twenty."""
+    import difflib
+
+    near = difflib.get_close_matches(str(word)[:LONGEST_NAME], known, n=1)
+    return f"did you mean {near[0]}?" if near else f"{kind} are {', '.join(known[:20])}"
+
+
 def find_field(name: str, where: str, nouns: tuple[str, ...] = ("host", "server", "workload", "terms")) -> Field:
     """The field called ``name``, hyphens allowed. Raises OperatorError naming it and the nearest one there is."""
     key = name.replace("-", "_").lower()
     field = _BY_NAME.get(ALIASES.get(key, key))
     if field is None or field.noun not in nouns:
         known = [one.name for one in FIELDS if one.noun in nouns]
-        near = difflib.get_close_matches(key, known, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"fields are {', '.join(known)}"
-        raise OperatorError(f"{where}: unknown field {name!r}", hint)
+        raise OperatorError(f"{where}: unknown field {name!r}", hint(key, known, "fields"))
     return field

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -13,7 +12,7 @@ from slotwise.capacity.managed import Catalogue
 from slotwise.capacity.pgbouncer_pools import PgBouncerPools
 from slotwise.capacity.planner import Terms
 from slotwise.commands.plan_changes import changed, host_with, server_with
-from slotwise.commands.plan_fields import Value, find_field
+from slotwise.commands.plan_fields import Value, find_field, hint
 from slotwise.errors import OperatorError
 
 LARGEST_FILE_BYTES = 32 * 1024 * 1024
@@ -40,9 +39,7 @@ def parse_fleet(content: bytes, name: str, catalogue: Catalogue) -> tuple[Deploy
     document = _section(_decode(content, name), name)
     for key in document:
         if key not in _SECTIONS:
-            near = difflib.get_close_matches(str(key), _SECTIONS, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"sections are {', '.join(_SECTIONS)}"
-            raise OperatorError(f"{name}: unknown section {key!r}", hint)
+            raise OperatorError(f"{name}: unknown section {key!r}", hint(key, _SECTIONS, "sections"))
     described = {
         str(key): _section(value, f"{name}: servers.{key}") for key, value in _named(document, "servers", name)
     }
@@ -117,9 +114,7 @@ def _pools(value: object, where: str) -> PgBouncerPools:
     fields = _section(value, where)
     for key, number in fields.items():
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1)
-            hint = f"did you mean {near[0]}?" if near else f"fields are {', '.join(known)}"
-            raise OperatorError(f"{where}: unknown field {key!r}", hint)
+            raise OperatorError(f"{where}: unknown field {key!r}", hint(key, known, "fields"))
         if isinstance(number, bool) or not isinstance(number, int) or not 0 <= number <= 100_000:
             raise OperatorError(f"{where}.{key}: {number!r} is no pool size", "give a whole number from 0 to 100000")
     return msgspec.convert(dict(fields), PgBouncerPools)
@@ -171,9 +166,7 @@ def _inherited(key: str, described: Mapping[str, Mapping[str, object]], where: s
 
 def _known_server(value: object, servers: set[str], where: str) -> str:
     if not isinstance(value, str) or value not in servers:
-        near = difflib.get_close_matches(str(value)[:200], servers, n=1)
-        hint = f"did you mean {near[0]}?" if near else f"servers are {', '.join(sorted(servers)[:20])}"
-        raise OperatorError(f"{where}: no server {str(value)[:200]!r}", hint)
+        raise OperatorError(f"{where}: no server {str(value)[:200]!r}", hint(value, sorted(servers), "servers"))
     return value
 
 

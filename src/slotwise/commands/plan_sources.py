@@ -6,19 +6,20 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
 from msgspec.structs import replace
 
-from slotwise.capacity.calibration import Calibration, calibrate, measured_by_process, measured_workload
+from slotwise.capacity.calibration import calibrate, measured_by_process, measured_workload
 from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer, grouped
 from slotwise.capacity.from_snapshot import InstallationDemand, installation_demand
 from slotwise.capacity.installation_supply import server_of
 from slotwise.capacity.managed import Catalogue
 from slotwise.capacity.pgbouncer_pools import PgBouncerPools
+from slotwise.capacity.plan import Calibration
 from slotwise.capacity.planner import Terms
 from slotwise.capacity.pools import mode_of, number, pool_size
 from slotwise.collectors.saved_snapshot import read_snapshot
 from slotwise.commands.plan_fleet import read_fleet
+from slotwise.commands.plan_subject import Subject
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
@@ -28,16 +29,6 @@ from slotwise.snapshot.session_kinds import MAINTENANCE_DATABASE
 
 HEAD_BYTES = 4096
 _FLEET_SECTIONS = re.compile(rb'^\s*\{\s*"(hosts|servers|workload|headroom)"')
-
-
-class Subject(msgspec.Struct, frozen=True, kw_only=True):
-    """A deployment that is planned, what it is called, what was assumed of it and what was measured."""
-
-    name: str
-    deployment: Deployment
-    terms: Terms
-    assumed: tuple[str, ...] = ()
-    calibrations: tuple[Calibration, ...] = ()
 
 
 def read_subject(path: Path, catalogue: Callable[[], Catalogue], lower: bool = False) -> Subject:
