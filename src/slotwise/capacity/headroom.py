@@ -5,6 +5,7 @@ from __future__ import annotations
 from enum import Enum
 
 from slotwise.capacity.demand import Demand
+from slotwise.capacity.figures import Figures
 
 DEFAULT_HEADROOM_RATIO = 0.30
 """Share of the usable slots that should stay free at typical demand. The guide's figure, kept as the default."""
@@ -42,7 +43,7 @@ def headroom_ratio(connections: int, usable: int | None) -> float | None:
     return (usable - connections) / usable
 
 
-def verdict(wanted: Demand, usable: int | None, headroom: float = DEFAULT_HEADROOM_RATIO) -> Fit:
+def verdict(wanted: Demand | Figures, usable: int | None, headroom: float = DEFAULT_HEADROOM_RATIO) -> Fit:
     """Whether ``wanted`` fits into ``usable`` slots with ``headroom`` (a ratio) left at typical demand."""
     left = headroom_ratio(wanted.typical, usable)
     if left is None or usable is None:

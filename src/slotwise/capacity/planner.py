@@ -8,13 +8,13 @@ import msgspec
 from msgspec.structs import replace
 
 from slotwise.capacity import memory, pooling, processor, recommendation
-from slotwise.capacity.demand import Demand, demand
+from slotwise.capacity.demand import Demand, demand, demand_figures
 from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
 from slotwise.capacity.guide import GUIDE_FORMULA
 from slotwise.capacity.headroom import BADNESS, DEFAULT_HEADROOM_RATIO, Fit, headroom_ratio, verdict
 from slotwise.capacity.plan import Alternative, ServerPlan
 from slotwise.capacity.pooling import PoolSizing, Workload
-from slotwise.capacity.supply import Bound, supply
+from slotwise.capacity.supply import Bound, Supply, supply
 
 
 class Terms(msgspec.Struct, frozen=True, kw_only=True):
@@ -65,11 +65,7 @@ def weigh(deployment: Deployment, name: str, terms: Terms) -> Verdict:
     wanted = demand(deployment, name)
     slots = supply(server)
     ram = ram_bound(deployment, server)
-    candidates = [("slots", slots.usable), ("role limit", _with_others(slots.for_role, slots.usable, wanted))]
-    candidates.append(("RAM", ram))
-    known = [(value, label) for label, value in candidates if value is not None]
-    # Slots decide; memory and the role's limit only ever tighten them.
-    limit, limited_by = min(known, key=lambda pair: pair[0]) if slots.usable is not None else (None, "unknown slots")
+    limit, limited_by = _limit(server, slots, ram)
     return Verdict(
         demand=wanted,
         bounds=(*slots.bounds, *_hardware_bounds(server, ram)),
@@ -82,12 +78,17 @@ def weigh(deployment: Deployment, name: str, terms: Terms) -> Verdict:
     )
 
 
-def _with_others(for_role: int | None, usable: int | None, wanted: Demand) -> int | None:
-    """The role's limit holds Odoo's sessions only, so those of others come on top before it is compared."""
-    if for_role is None or for_role == usable:
-        return None
-    strangers = sum(wanted.by_role[role].ceiling for role in ("other", "superuser") if role in wanted.by_role)
-    return for_role + strangers
+def _limit(server: PostgresServer, slots: Supply, ram: int | None) -> tuple[int | None, str]:
+    """The tightest bound on open connections and its name. Slots decide; RAM and the role's limit only tighten them."""
+    if slots.usable is None:
+        return None, "unknown slots"
+    found = [(slots.usable, "slots")]
+    if slots.for_role is not None and slots.for_role < slots.usable:
+        # The role's limit holds Odoo's sessions only: those of others come on top before it is compared.
+        found.append((slots.for_role + server.other + server.superuser_sessions, "role limit"))
+    if ram is not None:
+        found.append((ram, "RAM"))
+    return min(found, key=lambda pair: pair[0])
 
 
 def ram_bound(deployment: Deployment, server: PostgresServer) -> int | None:
@@ -174,7 +175,7 @@ def alternatives(deployment: Deployment, name: str, terms: Terms) -> tuple[Alter
 
 def _raised(deployment: Deployment, name: str, terms: Terms) -> Deployment:
     bound = ram_bound(deployment, deployment.server(name))
-    return recommendation.raise_slots(deployment, name, terms.headroom, bound, demand(deployment, name))
+    return recommendation.raise_slots(deployment, name, terms.headroom, bound, demand_figures(deployment, name))
 
 
 def _worth_raising(server: PostgresServer) -> bool:
@@ -184,7 +185,9 @@ def _worth_raising(server: PostgresServer) -> bool:
 
 
 def _good(deployment: Deployment, name: str, terms: Terms) -> bool:
-    return weigh(deployment, name, terms).fit is Fit.FITS
+    server = deployment.server(name)
+    limit, _limited_by = _limit(server, supply(server), ram_bound(deployment, server))
+    return verdict(demand_figures(deployment, name), limit, terms.headroom) is Fit.FITS
 
 
 def behind_pgbouncer(deployment: Deployment, name: str, terms: Terms) -> Deployment:

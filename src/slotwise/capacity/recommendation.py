@@ -9,8 +9,8 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from slotwise.capacity import holdings, memory, processor
-from slotwise.capacity.demand import Demand
 from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
+from slotwise.capacity.figures import Figures
 from slotwise.capacity.plan import PlanSetting
 from slotwise.capacity.pooling import PoolSizing
 from slotwise.capacity.supply import supply
@@ -95,7 +95,7 @@ def _at_peak(role: holdings.RoleHolding) -> int:
 
 
 def raise_slots(
-    deployment: Deployment, name: str, headroom: float, ram_bound: int | None, wanted: Demand
+    deployment: Deployment, name: str, headroom: float, ram_bound: int | None, wanted: Figures
 ) -> Deployment:
     """The server with max_connections for peak and headroom, for the whole ceiling where that is cheap.
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from slotwise.capacity import queueing
-from slotwise.capacity.demand import demand
-from slotwise.capacity.deployment import Deployment, OdooHost
+from slotwise.capacity.demand import demand_figures
+from slotwise.capacity.deployment import Deployment, OdooHost, grouped
+from slotwise.capacity.guide import guide
 from slotwise.capacity.plan import Alternative
 from slotwise.capacity.planner import Terms
 from slotwise.capacity.pooling import PoolSizing, size_pools
@@ -33,9 +34,10 @@ def _sweep(deployment: Deployment, server: str, field: str, now: int, most: int)
     xs = sorted({*range(1, most + 1, step), max(1, now), most})
     points = []
     for x in xs:
-        hosts = tuple(_with(host, field, x) for host in deployment.hosts)
-        wanted = demand(replace(deployment, hosts=hosts), server)
-        points.append(SweepPoint(x, wanted.steady, wanted.typical, wanted.peak, wanted.guide))
+        hosts = grouped(tuple(_with(host, field, x) for host in deployment.hosts))
+        wanted = demand_figures(replace(deployment, hosts=hosts), server)
+        formula = guide(tuple(host for host in hosts if host.server == server))
+        points.append(SweepPoint(x, wanted.steady, wanted.typical, wanted.peak, formula))
     return Sweep(field, now, tuple(points))
 
 
