@@ -12,6 +12,7 @@ import pytest
 
 from slotwise.capacity.headroom import Fit
 from slotwise.capacity.report import PlanReport
+from slotwise.collectors.saved_snapshot import read_snapshot
 from slotwise.commands.plan import PlanRequest, exit_code, managed_catalogue, plan
 from slotwise.errors import ExitCode, OperatorError
 
@@ -269,3 +270,106 @@ def test_time_is_not_spent_on_nonsense() -> None:
     started = time.process_time()
     planned(changes={"workers": "10000", "databases": "100000", "hosts": "10000", "max_connections": "262143"})
     assert time.process_time() - started < 60  # a runaway loop would never end
+
+
+EVIDENCE = Path(__file__).parents[1] / "evidence"
+
+
+def conf_file(tmp_path: Path, text: str, name: str) -> Path:
+    return fleet_file(tmp_path, f"# odoo\n[options]\n{text}\n", name)
+
+
+def test_two_odoo_confs_of_two_versions(tmp_path: Path) -> None:
+    old = conf_file(tmp_path, "workers = 8\ndb_maxconn = 32", "old.conf")
+    new = conf_file(tmp_path, "workers = 40\ndb_name = prod", "new.conf")
+    changes = {"max_connections": "90"}
+    report = planned(old=old, new=new, old_version="17", new_version="19", changes=changes)
+    change = report.transitions[0]
+    assert (change.before.typical, change.before.ceiling) == (30, 10 * 32 + 32)
+    assert change.after.typical == 94
+    assert {row.version for row in change.versions} == {18, 19}
+    assert exit_code(report) is ExitCode.FINDINGS
+    roomy = planned(old=old, new=new, old_version="17", new_version="19", changes={"max_connections": "400"})
+    assert exit_code(roomy) is ExitCode.HEALTHY
+    assert not any("--max-connections" in one for one in roomy.assumptions)
+
+
+def test_flags_that_hold_for_both_configurations(tmp_path: Path) -> None:
+    old, new = conf_file(tmp_path, "workers = 4", "old.conf"), conf_file(tmp_path, "workers = 4", "new.conf")
+    report = planned(old=old, new=new, changes={"databases": "3", "odoo_version": "18"})
+    change = report.transitions[0]
+    assert change.before.typical == change.after.typical == 4 * 6 + 8 + 6
+
+
+def test_an_odoo_conf_that_odoo_refuses(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError) as caught:
+        planned(fleet=conf_file(tmp_path, "workers = four", "odoo.conf"))
+    assert "workers" in caught.value.problem
+    with pytest.raises(OperatorError):
+        planned(
+            old=conf_file(tmp_path, "workers = 4", "a.conf"), new=conf_file(tmp_path, "", "b.conf"), old_version="9"
+        )
+
+
+@pytest.mark.parametrize("path", sorted(EVIDENCE.glob("*.json")), ids=lambda path: path.stem)
+def test_every_recording_can_be_planned(path: Path) -> None:
+    recorded = json.loads(path.read_text(encoding="utf-8"))["topology"]
+    report = planned(snapshot=path)
+    first = report.servers[0]
+    host = first.hosts[0]
+    assert host.odoo_version == int(path.name[:2])
+    assert (host.workers, host.max_cron_threads) == (recorded["workers"], recorded["max_cron_threads"])
+    assert first.usable == (first.server.max_connections or 0) - 3
+    assert (first.server.pgbouncer is not None) == ("pgbouncer" in recorded)
+    assert first.recommended.verdict is Fit.FITS
+    if "saturated" in path.name:
+        assert first.verdict is Fit.DOES_NOT_FIT
+        assert first.recommended.name != "fit-the-pools"
+    elif "4db" not in path.name:
+        assert first.verdict in (Fit.FITS, Fit.TIGHT)
+
+
+def test_a_measurement_raises_the_model_and_lowers_it_on_request() -> None:
+    path = EVIDENCE / "18-prefork-4db-after-load.json"
+    kept = planned(snapshot=path)
+    row = next(one for one in kept.calibrations if "HTTP" in one.what)
+    assert (row.model, row.measured, row.taken) == (2.0, 1.0, False)
+    assert kept.servers[0].demand.by_role["http_worker"].typical == 4 * 4 * 2
+    lowered = planned(snapshot=path, calibrate=True)
+    assert lowered.servers[0].demand.by_role["http_worker"].typical == 4 * 4 * 1
+    assert any("measured on" in term.source for term in lowered.servers[0].demand.terms)
+    leaking = planned(snapshot=EVIDENCE / "18-leaking-addon.json")
+    assert next(one for one in leaking.calibrations if "HTTP" in one.what).taken
+
+
+def test_pgbouncer_measures_the_transaction() -> None:
+    report = planned(snapshot=EVIDENCE / "18-pgbouncer-postgres-in-session.json")
+    row = next(one for one in report.calibrations if one.unit == "seconds")
+    assert row.taken
+    assert 0.001 < row.measured < 0.1
+    pools = report.servers[0].server.pgbouncer
+    assert pools is not None
+    assert (pools.default_pool_size, pools.postgres_pool_size) == (25, 20)
+
+
+def test_listening_through_a_transaction_pool_is_said() -> None:
+    report = planned(snapshot=EVIDENCE / "18-pgbouncer-transaction-everything.json")
+    assert any("LISTEN is lost" in one for one in report.assumptions)
+    quiet = planned(snapshot=EVIDENCE / "18-pgbouncer-postgres-in-session.json")
+    assert not any("LISTEN is lost" in one for one in quiet.assumptions)
+
+
+def test_a_live_host_is_planned_like_its_snapshot() -> None:
+    path = EVIDENCE / "18-prefork-1db-busy.json"
+    live = planned(look=lambda: read_snapshot(str(path)), changes={"other": "4"})
+    saved = planned(snapshot=path, changes={"other": "4"})
+    assert live.servers[0].demand == saved.servers[0].demand
+    assert live.servers[0].demand.by_role["other"].typical == 4
+
+
+def test_the_howtos_fleet_is_one(tmp_path: Path) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "howto" / "plan.md").read_text(encoding="utf-8")
+    fleet = text.partition("<!-- fleet -->\n```yaml\n")[2].partition("```")[0]
+    report = planned(fleet=fleet_file(tmp_path, fleet))
+    assert {one.server.name for one in report.servers} == {"main", "copy"}
+    assert sum(host.count for host in report.servers[0].hosts) == 4

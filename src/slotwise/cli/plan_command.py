@@ -58,9 +58,11 @@ _FILE = click.Path(path_type=Path)
 @click.option("--offline", is_flag=True, help="Open no connection: processes, sockets and files only.")
 @click.option("--timeout", "timeout_seconds", type=click.FloatRange(0.1, 600), default=10.0, show_default=True)
 @click.option("--snapshot", type=_FILE, help="Start from a recorded host.")
-@click.option("--fleet", type=_FILE, help="Start from a fleet file (YAML, TOML or JSON).")
-@click.option("--from", "old", type=_FILE, help="Old configuration: a snapshot or a fleet file.")
-@click.option("--to", "new", type=_FILE, help="New configuration. Exit 1 when it does not fit.")
+@click.option("--fleet", type=_FILE, help="Start from a fleet file (YAML, TOML or JSON) or an odoo.conf.")
+@click.option("--from", "old", type=_FILE, help="Old: a snapshot, an odoo.conf or a fleet file.")
+@click.option("--to", "new", type=_FILE, help="New, likewise. Exit 1 when it does not fit.")
+@click.option("--from-version", "old_version", help="Odoo version of --from.")
+@click.option("--to-version", "new_version", help="Odoo version of --to.")
 @click.option("--calibrate", is_flag=True, help="Take measured connections where they are below the model's too.")
 @click.option("--rolling", is_flag=True, help="Old and new hosts run together for a while.")
 @click.option("--what-if", multiple=True, metavar="FIELD=VALUE", help="Try a change; repeatable.")
@@ -77,6 +79,8 @@ def command(
     fleet: Path | None,
     old: Path | None,
     new: Path | None,
+    old_version: str | None,
+    new_version: str | None,
     rolling: bool,
     calibrate: bool,
     what_if: tuple[str, ...],
@@ -105,6 +109,8 @@ def command(
         fleet=fleet,
         old=old,
         new=new,
+        old_version=old_version,
+        new_version=new_version,
         what_ifs=what_if,
         pgbouncer=pgbouncer,
         replica=replica,

@@ -17,16 +17,13 @@ from slotwise.capacity.sweep import sweeps, waits
 from slotwise.capacity.transition import transition
 from slotwise.commands.plan_assumptions import assumptions
 from slotwise.commands.plan_changes import FLAGS, changed
-from slotwise.commands.plan_subject import Subject
+from slotwise.commands.plan_fields import find_field
+from slotwise.commands.plan_subject import DEFAULT_MAX_CONNECTIONS, DEFAULT_VERSION, Subject
 from slotwise.errors import ExitCode, OperatorError
 
 if TYPE_CHECKING:
     from slotwise.capacity.managed import Catalogue
     from slotwise.snapshot.model import Snapshot
-
-DEFAULT_VERSION = 18
-DEFAULT_MAX_CONNECTIONS = 100
-"""PostgreSQL's default, https://www.postgresql.org/docs/current/runtime-config-connection.html."""
 
 
 class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
@@ -44,6 +41,8 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     replica: str | None = None
     rolling: bool = False
     calibrate: bool = False
+    old_version: str | None = None
+    new_version: str | None = None
 
 
 def managed_catalogue() -> Catalogue:
@@ -88,9 +87,9 @@ def _subject(request: PlanRequest) -> Subject:
     if len(sources) > 1:
         raise OperatorError(f"{' and '.join(sources)} together", "give one of them")
     if request.snapshot is not None:
-        return _with_flags(_read(request.snapshot, request), request)
+        return _with_flags(_read(request.snapshot, request, None), request)
     if request.fleet is not None:
-        return _with_flags(_read(request.fleet, request), request)
+        return _with_flags(_read(request.fleet, request, None), request)
     if request.look is not None:
         from slotwise.commands.plan_sources import subject_of
 
@@ -123,7 +122,9 @@ def _with_flags(subject: Subject, request: PlanRequest) -> Subject:
     if request.pgbouncer:
         for server in deployment.servers:
             deployment = behind_pgbouncer(deployment, server.name, terms)
-    return msgspec.structs.replace(subject, deployment=deployment, terms=terms)
+    told = [f"--{find_field(name, FLAGS).name.replace('_', '-')}" for name in request.changes]
+    assumed = tuple(one for one in subject.assumed if not any(option in one for option in told))
+    return msgspec.structs.replace(subject, deployment=deployment, terms=terms, assumed=assumed)
 
 
 def _with_replica(deployment: Deployment, replica: str | None) -> Deployment:
@@ -175,7 +176,14 @@ def _what_if(text: str, subject: Subject, server: str) -> WhatIf:
 
 
 def _compared(request: PlanRequest, old: Path, new: Path) -> PlanReport:
-    before, after = _read(old, request), _with_flags(_read(new, request), request)
+    before = _read(old, request, request.old_version)
+    if before.bare:
+        before = _with_flags(before, msgspec.structs.replace(request, changes=_shared(request.changes)))
+    after = _with_flags(_read(new, request, request.new_version), request)
+    if request.new_version is not None:
+        after = _of_version(after, request.new_version)
+    if request.old_version is not None:
+        before = _of_version(before, request.old_version)
     names = [server.name for server in after.deployment.servers]
     shared = [name for name in names if any(server.name == name for server in before.deployment.servers)]
     if not shared:
@@ -194,8 +202,22 @@ def _compared(request: PlanRequest, old: Path, new: Path) -> PlanReport:
     )
 
 
-def _read(path: Path, request: PlanRequest) -> Subject:
-    """A snapshot, a recording or a fleet file, told apart by what it holds."""
+def _shared(changes: Mapping[str, object]) -> dict[str, object]:
+    """The flags that are true of old and new alike: not the version, which is what changes."""
+    return {name: value for name, value in changes.items() if find_field(name, FLAGS).name != "odoo_version"}
+
+
+def _of_version(subject: Subject, version: str) -> Subject:
+    """The same installation under another Odoo."""
+    deployment, _terms = changed(subject.deployment, subject.terms, {"odoo_version": version}, FLAGS, None)
+    return msgspec.structs.replace(subject, deployment=deployment)
+
+
+def _read(path: Path, request: PlanRequest, version: str | None) -> Subject:
+    """A snapshot, a recording, an odoo.conf or a fleet file, told apart by what it holds."""
     from slotwise.commands.plan_sources import read_subject
 
-    return read_subject(path, managed_catalogue, request.calibrate)
+    wanted = request.changes.get("odoo_version") if version is None else version
+    field = find_field("odoo_version", FLAGS)
+    major = None if wanted is None else int(str(field.read("--odoo-version", wanted)))
+    return read_subject(path, managed_catalogue, request.calibrate, major)

@@ -19,6 +19,7 @@ from slotwise.capacity.planner import Terms
 from slotwise.capacity.pools import mode_of, number, pool_size
 from slotwise.collectors.saved_snapshot import read_snapshot
 from slotwise.commands.plan_fleet import read_fleet
+from slotwise.commands.plan_odoo_conf import is_odoo_conf, subject_of_odoo_conf
 from slotwise.commands.plan_subject import Subject
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
@@ -27,21 +28,25 @@ from slotwise.snapshot.pgbouncer import PgBouncers
 from slotwise.snapshot.processes import Host, ServerProcesses
 from slotwise.snapshot.session_kinds import MAINTENANCE_DATABASE
 
-HEAD_BYTES = 4096
+HEAD_BYTES = 65536
 _FLEET_SECTIONS = re.compile(rb'^\s*\{\s*"(hosts|servers|workload|headroom)"')
 
 
-def read_subject(path: Path, catalogue: Callable[[], Catalogue], lower: bool = False) -> Subject:
+def read_subject(
+    path: Path, catalogue: Callable[[], Catalogue], lower: bool = False, version: int | None = None
+) -> Subject:
     """What ``path`` describes. Raises OperatorError naming the file.
 
     A JSON document that begins with neither ``hosts`` nor ``servers`` is a snapshot or a recording. ``lower``: measured
-    figures count where they are below the model's too.
+    figures count where they are below the model's too. ``version`` is the Odoo that an odoo.conf is for.
     """
     try:
         with path.open("rb") as file:
             head = file.read(HEAD_BYTES)
     except OSError as error:
         raise OperatorError(f"{path}: {error.strerror or error}", "give a snapshot or a fleet file") from error
+    if is_odoo_conf(head):
+        return subject_of_odoo_conf(path, version)
     if head.lstrip()[:1] == b"{" and not _FLEET_SECTIONS.search(head):
         return subject_of(read_snapshot(str(path)), f"snapshot {path.name}", lower)
     deployment, terms = read_fleet(path, catalogue())
