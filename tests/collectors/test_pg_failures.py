@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slotwise.collectors.pg_failures import REMEDIES, failure_of
+from slotwise.collectors.pg_failures import REMEDIES, failure_of, read_again
 
 PREFIX = 'connection failed: connection to server at "127.0.0.1", port 5432 failed: '
 
@@ -44,6 +44,19 @@ def test_the_routine_tells_a_full_process_table_from_full_slots() -> None:
     text = "FATAL:  sorry, too many clients already"
     assert failure_of(text, routine="InitProcess", sqlstate="53300").wall == "pg_max_connections"
     assert failure_of(text, routine="BackendInitialize", sqlstate="53300").wall == "pg_process_table"
+
+
+def test_a_text_that_could_not_be_looked_at_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreadable(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    with monkeypatch.context() as elsewhere:
+        elsewhere.setattr("slotwise.collectors.pg_failures.wall_of_connect_error", unreadable)
+        met = failure_of(PREFIX + "FATAL:  désolé, trop de clients sont déjà connectés")
+    assert met.wall is None
+    again = read_again(met)
+    assert again is not None and again.wall == "pg_max_connections"
+    assert read_again(again) is again and read_again(None) is None
 
 
 def test_every_wall_that_postgresql_has_gets_a_remedy_of_its_own() -> None:

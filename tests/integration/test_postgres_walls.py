@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import time
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
@@ -19,7 +20,10 @@ from slotwise.demo.postgres_server import PostgresServer
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.ownership import Sessions
+from slotwise.snapshot.postgres import Settings
 from slotwise.snapshot.refusals import Refusal, Refusals
+from slotwise.snapshot.sessions import sessions as seen_sessions
 from tests.conftest import StartPgBouncer, StartPostgres
 from tests.servers import MAJOR_VERSIONS, create_odoo, until
 
@@ -72,7 +76,13 @@ def test_full_to_the_last_slot(small: PostgresServer) -> None:
     assert refused.wall == "pg_max_connections"
     assert refused.user == "odoo" and refused.database == "postgres"
     assert isinstance(snapshot.activity, Unavailable) and "too many clients" in snapshot.activity.reason
-    assert isinstance(snapshot.settings, Unavailable) and snapshot.settings.source == "pg_settings"
+    assert isinstance(snapshot.settings, Settings)
+    limit = snapshot.settings.need("max_connections")
+    assert (limit.value, limit.read_from) == (SMALL["max_connections"], "pg_controldata")
+    seen = seen_sessions(snapshot)
+    assert isinstance(seen, Sessions) and seen.exact
+    assert Counter(h.backend.user for h in seen.held) == {"odoo": 6, "postgres": 3}
+    assert {h.owner.certainty for h in seen.held} == {"known"}
     assert [s.state for s in snapshot.sources if s.name.startswith("PostgreSQL")] == ["failed"]
 
 

@@ -10,7 +10,7 @@ import msgspec
 from msgspec import Struct
 
 from slotwise.collectors.isolation import Pending, Workshop
-from slotwise.collectors.pg_failures import SILENT, Failure
+from slotwise.collectors.pg_failures import SILENT, Failure, read_again
 from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob, perform_postgres, prepare
 from slotwise.collectors.pg_target import Target
 from slotwise.collectors.pgbouncer_session import PgBouncerAnswer, PgBouncerJob, perform_pgbouncer
@@ -69,7 +69,7 @@ def postgres_answer(shop: Workshop, attempt: Attempt) -> tuple[PostgresAnswer, f
     if answer.step in _WHERE:
         failure = _silent(attempt, _WHERE[answer.step])
         return msgspec.structs.replace(answer, failure=failure), seconds
-    return answer, seconds
+    return msgspec.structs.replace(answer, failure=read_again(answer.failure)), seconds
 
 
 def pgbouncer_answer(shop: Workshop, attempt: Attempt) -> tuple[PgBouncerAnswer, float]:
@@ -78,7 +78,7 @@ def pgbouncer_answer(shop: Workshop, attempt: Attempt) -> tuple[PgBouncerAnswer,
     if answer is None or (answer.shown is None and answer.failure is None):
         failure = _silent(attempt, "the console did not answer")
         return msgspec.structs.replace(answer or PgBouncerAnswer(), failure=failure), seconds
-    return answer, seconds
+    return msgspec.structs.replace(answer, failure=read_again(answer.failure)), seconds
 
 
 def _answer(shop: Workshop, attempt: Attempt, kind: type[_Answer]) -> tuple[_Answer | None, float]:

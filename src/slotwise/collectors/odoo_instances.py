@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from msgspec import Struct
 
+from slotwise.collectors.discovery import Client
 from slotwise.collectors.odoo_command_line import parse_command_line
 from slotwise.collectors.odoo_conf import OdooConf
 from slotwise.collectors.odoo_configuration import Configuration, Inputs, configuration
 from slotwise.collectors.odoo_options import table_version
+from slotwise.collectors.pg_target import OsUser
 from slotwise.collectors.process_facts import ProcessFacts
 from slotwise.collectors.process_roles import OdooProcess
 from slotwise.snapshot.odoo import OdooInstance
@@ -19,27 +21,11 @@ from slotwise.snapshot.redaction import redact_arguments
 _INSTANCE_VARIABLES = ("ODOO_RC", "OPENERP_SERVER")
 
 
-class ConnectionParameters(Struct, frozen=True):
-    """How an Odoo instance reaches its server, for libpq. It may hold the password: it never enters a Snapshot.
-
-    None leaves a parameter to libpq's own default.
-    """
-
-    host: str | None
-    port: int | None
-    user: str | None
-    password: str | None
-    sslmode: str | None
-
-    def __repr__(self) -> str:
-        return f"ConnectionParameters(host={self.host!r}, port={self.port!r}, user={self.user!r})"
-
-
 class FoundInstance(Struct, frozen=True):
-    """An instance with what must stay outside the Snapshot."""
+    """An instance, and the same as a client of its server: that holds the password and stays outside the Snapshot."""
 
     instance: OdooInstance
-    connection: ConnectionParameters
+    client: Client
 
 
 def config_path_of(facts: ProcessFacts, options: Sequence[str], version: str | None = None) -> str | None:
@@ -64,6 +50,7 @@ def instance_of(
     conf: OdooConf | None,
     config_file: str | None,
     file_note: str = "",
+    os_user: OsUser | None = None,
 ) -> FoundInstance:
     """The instance of one server process, or of a configuration file alone (``root`` None).
 
@@ -92,7 +79,7 @@ def instance_of(
         container=facts.container if facts is not None else False,
         addons_paths=_paths(effective),
     )
-    return FoundInstance(instance, _connection(effective, facts.environment if facts else None))
+    return FoundInstance(instance, _client(effective, facts, instance, os_user))
 
 
 def _paths(effective: Configuration) -> tuple[str, ...]:
@@ -100,18 +87,28 @@ def _paths(effective: Configuration) -> tuple[str, ...]:
     return tuple(p.strip() for p in text.split(",") if p.strip()) if isinstance(text, str) else ()
 
 
-def _connection(effective: Configuration, environment: Mapping[str, str] | None) -> ConnectionParameters:
+def _client(
+    effective: Configuration, facts: ProcessFacts | None, instance: OdooInstance, os_user: OsUser | None
+) -> Client:
+    """The instance as a client of its server: what discovery needs to follow it there."""
+
     def text(name: str) -> str | None:
         value = effective.value(name)
         return value if isinstance(value, str) and value else None
 
+    environment = facts.environment if facts is not None else None
     port = effective.value("db_port")
-    return ConnectionParameters(
+    return Client(
+        name=instance.id,
         host=text("db_host"),
         port=port if isinstance(port, int) and port else None,
         user=text("db_user"),
         password=effective.password or (environment or {}).get("PGPASSWORD"),
         sslmode=text("db_sslmode"),
+        databases=tuple(n.strip() for n in (text("db_name") or "").split(",") if n.strip()),
+        environment=environment,
+        os_user=os_user,
+        pids=len(instance.processes),
     )
 
 

@@ -7,7 +7,7 @@ it (odoo/netsvc.py, 17.0 to 19.0). Odoo runs in UTC: odoo-bin sets TZ.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from datetime import datetime, timezone
 
 from slotwise.snapshot.redaction import redact_text
@@ -21,12 +21,25 @@ _RECORD = re.compile(
     re.MULTILINE,
 )
 _LONGEST_TEXT = 300
+_CHATTER = frozenset({"DEBUG", "INFO"})
+"""Levels whose one-line records refuse nothing: the refusal itself stands in a traceback or at a higher level."""
+
+
+def refusals_in_log(text: str, source: str) -> tuple[Refusal, ...]:
+    """The refusals that a log shows: Odoo's record by record, any other (PostgreSQL, PgBouncer) line by line."""
+    if _RECORD.search(text):
+        return refusals_in_odoo_log(text, source)
+    return _refusals([(None, None, line) for line in text.splitlines()], source)
 
 
 def refusals_in_odoo_log(text: str, source: str) -> tuple[Refusal, ...]:
     """The refusals that an Odoo log text shows, one for each wall and kind, most frequent first."""
+    return _refusals(_records(text), source)
+
+
+def _refusals(records: Iterable[tuple[float | None, str | None, str]], source: str) -> tuple[Refusal, ...]:
     found: dict[tuple[str, str, str | None], Refusal] = {}
-    for at, database, record in _records(text):
+    for at, database, record in records:
         seen = classify(record)
         if seen is None or seen.role is not Role.REFUSAL or not seen.wall.refuses:
             continue
@@ -49,6 +62,8 @@ def _records(text: str) -> Iterator[tuple[float | None, str | None, str]]:
     heads = list(_RECORD.finditer(text))
     ends = [*(h.start() for h in heads[1:]), len(text)]
     for head, end in zip(heads, ends, strict=False):
+        if head["level"] in _CHATTER and "\n" not in text[head.start() : end].rstrip():
+            continue
         database = None if head["db"] in ("?", "None") else head["db"]
         yield _epoch(head["at"], head["milliseconds"]), database, text[head.start() : end]
 

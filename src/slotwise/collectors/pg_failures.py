@@ -35,6 +35,8 @@ REMEDIES = {
 _OTHERWISE = "connect with psql and the same parameters to see the whole message"
 INVALID_DSN = "invalid_dsn"
 SILENT = "silent"
+UNREAD = "unread"
+"""The tables of translated messages could not be read here (another OS user): the text must be looked at elsewhere."""
 
 
 class Failure(Struct, frozen=True):
@@ -52,12 +54,20 @@ class Failure(Struct, frozen=True):
 
 def failure_of(text: str, *, routine: str | None = None, sqlstate: str | None = None) -> Failure:
     """What the error text of a connection attempt or of a query means."""
-    seen = wall_of_connect_error(text, routine=routine, sqlstate=sqlstate)
+    try:
+        seen = wall_of_connect_error(text, routine=routine, sqlstate=sqlstate)
+    except OSError:
+        return Failure(UNREAD, _telling_line(text, None), _OTHERWISE)
     words = _telling_line(text, None if seen is None else seen.start)
     if seen is None:
         return Failure("other", words, _OTHERWISE)
     wall = seen.wall.value if seen.wall.refuses and seen.role is Role.REFUSAL else None
     return Failure(seen.kind, words, REMEDIES.get(seen.kind, _OTHERWISE), wall)
+
+
+def read_again(failure: Failure | None) -> Failure | None:
+    """A failure whose text could not be looked at where it was met, looked at here."""
+    return failure_of(failure.text) if failure is not None and failure.kind == UNREAD else failure
 
 
 def _telling_line(text: str, at: int | None) -> str:

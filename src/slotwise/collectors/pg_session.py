@@ -103,6 +103,9 @@ def become(run_as: OsUser | None, environment: object) -> None:
             os.environ.pop(name, None)
         os.environ.update(environment)
     if run_as is not None and run_as.uid != os.geteuid():
+        # The resolver's codec for host names: the other user may not be able to read Python's files.
+        import encodings.idna  # noqa: F401
+
         os.initgroups(run_as.name, run_as.gid)
         os.setgid(run_as.gid)
         os.setuid(run_as.uid)

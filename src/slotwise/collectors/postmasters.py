@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import posixpath
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 
 from msgspec import Struct, structs
 
@@ -28,9 +28,10 @@ def find_postmasters(
     tcp_listening: Mapping[int, int],
     unix_listening: Mapping[int, str],
     databases: frozenset[str] = frozenset(),
-    cluster_name: str | None = None,
+    cluster_names: Mapping[int, str] | None = None,
 ) -> ServerTitles:
-    """The servers of this host. ``tcp_listening`` maps inodes to ports, ``unix_listening`` inodes to socket paths.
+    """The servers of this host. ``tcp_listening`` maps inodes to ports, ``unix_listening`` inodes to socket paths,
+    ``cluster_names`` postmaster pids to the setting cluster_name where it is known.
 
     A child that still carries the postmaster's own command line has sent no startup packet: it is counted in
     ``unauthenticated`` (src/backend/tcop/backend_startup.c, postmaster.c before 17: the title is set later).
@@ -45,6 +46,7 @@ def find_postmasters(
     servers: list[Postmaster] = []
     sessions: dict[int, tuple[Backend, ...]] = {}
     for pid, master in sorted(masters.items()):
+        cluster_name = (cluster_names or {}).get(pid)
         found = [b for c in children[pid] if (b := _session(c, cluster_name, databases)) is not None]
         waiting = sum(1 for c in children[pid] if c.pid in untitled)
         servers.append(_postmaster(master, tcp_listening, unix_listening, tuple(b.pid for b in found), waiting))
@@ -146,4 +148,12 @@ def with_port(server: Postmaster, port: int | None, socket_directories: tuple[st
     """The server with what postmaster.pid says where its sockets could not be seen."""
     return structs.replace(
         server, port=server.port or port, socket_directories=server.socket_directories or socket_directories
+    )
+
+
+def without_sessions(found: ServerTitles, pids: Collection[int]) -> ServerTitles:
+    """The servers and their sessions less those with these pids."""
+    servers = tuple(structs.replace(s, children=tuple(c for c in s.children if c not in pids)) for s in found.servers)
+    return ServerTitles(
+        servers, {pid: tuple(b for b in rows if b.pid not in pids) for pid, rows in found.sessions.items()}
     )

@@ -221,9 +221,10 @@ class _Recording(RecordedHost):
         instances, membership = self._odoo(odoo)
         names = frozenset(d.name for d in databases.databases) if isinstance(databases, Databases) else frozenset()
         cluster = settings.find("cluster_name") if settings else None
-        found = find_postmasters(
-            self._facts or (), self._ports(), self._unix_listening, names, cluster.value if cluster else None
-        )
+        masters = {
+            f.pid: cluster.value for f in self._facts or () if cluster and f.program in ("postgres", "postmaster")
+        }
+        found = find_postmasters(self._facts or (), self._ports(), self._unix_listening, names, masters)
         pids = frozenset(b.pid for b in activity.backends) if activity else frozenset[int]()
         servers: ServerProcesses | Unavailable = (
             choose(found.servers, pids) if self._facts is not None else self._gap("processes")

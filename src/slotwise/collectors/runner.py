@@ -37,6 +37,7 @@ from slotwise.collectors.discovery import (
     reserve_targets,
     server_at,
 )
+from slotwise.collectors.host import look_at_host
 from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.collectors.isolation import Workshop
 from slotwise.collectors.pg_failures import INVALID_DSN
@@ -102,7 +103,7 @@ class _Run:
         return max(0.0, self._end - time.monotonic())
 
     def offline(self) -> tuple[Snapshot, Discovery]:
-        host = look_at_host(self._request)
+        host = _host(self._request)
         plan = plan_for_clients(host.clients, host.surroundings)
         reason, remedy = "no connection was made (--offline)", "run without --offline"
         snapshot = without_connection(self._snapshot(host, plan.server), reason, remedy)
@@ -117,7 +118,7 @@ class _Run:
             for target in (Target("--pgbouncer", dsn) for dsn in request.pgbouncer_dsns)
         ]
         # The driver is imported over there while this process looks at the host.
-        host = look_at_host(request)
+        host = _host(request)
         plan = plan_for_clients(host.clients, host.surroundings) if first is None else Plan(None, (), None, ())
         if first is None:
             if plan.target is None:
@@ -243,6 +244,6 @@ def _server_of(answer: PostgresAnswer, host: HostEvidence) -> int | None:
     return server.pid if server is not None else None
 
 
-def look_at_host(request: Request) -> HostEvidence:
+def _host(request: Request) -> HostEvidence:
     """What this host shows."""
-    return HostEvidence()
+    return look_at_host(root=Path(request.root), configs=request.configs, log_files=request.log_files)

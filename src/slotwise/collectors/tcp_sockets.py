@@ -77,3 +77,21 @@ def addresses_in_use(sockets: tuple[TcpSocket, ...]) -> tuple[str, ...]:
 def listening(sockets: tuple[TcpSocket, ...]) -> dict[int, int]:
     """Inode -> port of the sockets that listen."""
     return {s.inode: s.local_port for s in sockets if s.state == "LISTEN" and s.inode}
+
+
+def by_unique_peer(sockets: tuple[TcpSocket, ...]) -> dict[tuple[str, int], int]:
+    """Far end -> inode of the one socket that leads there from a listening port; left out where several do.
+
+    The near ends of connections that a server of this host accepted: a backend's title names the far end.
+    """
+    ports = set(listening(sockets).values())
+    found: dict[tuple[str, int], int] = {}
+    several: set[tuple[str, int]] = set()
+    for socket in sockets:
+        if not socket.inode or socket.state == "LISTEN" or socket.local_port not in ports:
+            continue
+        peer = (socket.remote_addr, socket.remote_port)
+        if peer in found:
+            several.add(peer)
+        found[peer] = socket.inode
+    return {peer: inode for peer, inode in found.items() if peer not in several}

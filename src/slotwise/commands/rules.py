@@ -28,7 +28,11 @@ class Page(msgspec.Struct, frozen=True):
 
 def pages() -> tuple[Page, ...]:
     """Every page, by id."""
-    return tuple(Page(r.id, r.slug, r.area, r.severity.word, r.title, r.page) for r in catalogue())
+    from slotwise.leaks.catalogue import catalogue as patterns
+
+    checks = [Page(r.id, r.slug, r.area, r.severity.word, r.title, r.page) for r in catalogue()]
+    leaks = [Page(p.id, p.slug, "source", p.severity.word, p.title, p.page) for p in patterns()]
+    return tuple(sorted((*checks, *leaks), key=lambda page: page.id))
 
 
 def rule_list(form: str) -> str:
@@ -52,7 +56,14 @@ def page_of(name: str) -> str:
 
 
 def _plain(markdown: str) -> str:
-    """A page for a terminal: paragraphs reflowed, emphasis dropped, lists and code blocks as they stand."""
-    blocks = markdown.replace("**", "").split("\n\n")
-    kept = (b if _FIXED.match(b) else textwrap.fill(" ".join(b.split()), 96) for b in blocks)
-    return "\n\n".join(kept)
+    """A page for a terminal: paragraphs reflowed, emphasis dropped, headings, lists and code blocks as they stand."""
+    blocks = re.split(r"\n{2,}", markdown.replace("**", ""))
+    return "\n\n".join(_block(block) for block in blocks)
+
+
+def _block(block: str) -> str:
+    lines = block.splitlines()
+    if len(lines) > 1 and set(lines[1]) == {"-"}:
+        rest = "\n".join(lines[2:])
+        return f"{lines[0]}\n{_block(rest)}" if rest else lines[0]
+    return block if _FIXED.match(block) else textwrap.fill(" ".join(lines), 96)

@@ -2,14 +2,78 @@
 
 from __future__ import annotations
 
+import ast
+import difflib
+from pathlib import Path
+
+from slotwise.collectors.addon_files import read_bytes
+from slotwise.leaks.mending import applied, with_imports
 from slotwise.leaks.report import Judged, ScanReport
+from slotwise.leaks.verdicts import Leak
+
+_BOM = "\ufeff"
 
 
-def diff_of(judged: Judged) -> str:
-    """The cure of one finding as a unified diff, or ""."""
-    return ""
+def diff_of(judged: Judged, base: Path) -> str:
+    """The cure of one finding as a unified diff, or "" where it is not mechanical."""
+    leak = judged.leak
+    if not leak.edits:
+        return ""
+    text = _text(base / leak.path)
+    mended = _mended(text, [leak]) if text is not None else None
+    if text is None or mended is None:
+        return ""
+    lines = difflib.unified_diff(
+        text.splitlines(), mended.splitlines(), leak.path, f"{leak.path} (cured)", lineterm="", n=2
+    )
+    return "\n".join(lines)
 
 
-def fix_files(report: ScanReport) -> list[str]:
-    """Write every mechanical cure; returns one line for each file."""
-    return []
+def fix_files(report: ScanReport, base: Path) -> list[str]:
+    """Write the mechanical cures of all active findings, and return one line for each file that was changed.
+
+    A file is written only when the result still parses, and only when it is UTF-8: its line ends stay as they are.
+    """
+    by_path: dict[str, list[Leak]] = {}
+    for judged in report.active:
+        if judged.leak.edits:
+            by_path.setdefault(judged.leak.path, []).append(judged.leak)
+    notes = []
+    for shown, leaks in sorted(by_path.items()):
+        path = base / shown
+        text = _text(path)
+        mended = _mended(text, leaks) if text is not None else None
+        if text is None or mended is None or mended == text:
+            continue
+        try:
+            with path.open("w", encoding="utf-8", newline="") as handle:
+                handle.write(mended)
+        except OSError as error:
+            notes.append(f"{shown}: not written: {error.strerror}")
+            continue
+        notes.append(f"{shown}: cured {', '.join(sorted({leak.pattern_id for leak in leaks}))}")
+    return notes
+
+
+def _text(path: Path) -> str | None:
+    data = read_bytes(str(path))
+    if isinstance(data, str):
+        return None
+    try:
+        return data.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+def _mended(text: str, leaks: list[Leak]) -> str | None:
+    """``text`` with the edits of ``leaks``, or None when that does not parse."""
+    bom = text.startswith(_BOM)
+    line_end = "\r\n" if "\r\n" in text else "\n"
+    lines = text.removeprefix(_BOM).replace("\r\n", "\n").split("\n")
+    edited = applied(lines, [edit for leak in leaks for edit in leak.edits])
+    try:
+        edited = with_imports(edited, tuple(dict.fromkeys(line for leak in leaks for line in leak.imports)))
+        ast.parse("\n".join(edited))
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None
+    return (_BOM if bom else "") + line_end.join(edited)

@@ -15,6 +15,7 @@ from slotwise.errors import OperatorError
 from slotwise.findings import Severity
 from slotwise.leaks.report import ScanReport
 
+_MOST_FIX_ROUNDS = 10
 _KEYS = {
     "select": list,
     "ignore": list,
@@ -75,19 +76,30 @@ def run(request: ScanRequest, *, colour: bool = False) -> Outcome:
         notes.append(f"{count} findings written to {request.write_baseline}")
         return Outcome(b"", tuple(notes), 0)
     if request.fix:
-        from slotwise.commands.scan_fix import fix_files
-
-        notes += fix_files(report)
-        report = scan(options)
+        report, notes = _fixed(report, options)
     word = request.fail_on or str(settings.get("fail-on", "warning"))
-    result = rendered(report, request.format, colour=colour and "NO_COLOR" not in os.environ)
+    result = rendered(report, request.format, options.base, colour=colour and "NO_COLOR" not in os.environ)
     if request.output:
         _write(Path(request.output), result)
         result = b""
     return Outcome(result, tuple(notes), exit_code(report, _severity(word)))
 
 
-def rendered(report: ScanReport, format_: str, *, colour: bool = False) -> bytes:
+def _fixed(report: ScanReport, options: ScanOptions) -> tuple[ScanReport, list[str]]:
+    """Cure and scan again until nothing changes: one cure may make room for the next in the same block."""
+    from slotwise.commands.scan_fix import fix_files
+
+    notes: list[str] = []
+    for _ in range(_MOST_FIX_ROUNDS):
+        done = fix_files(report, options.base)
+        if not done:
+            break
+        notes += done
+        report = scan(options)
+    return report, notes
+
+
+def rendered(report: ScanReport, format_: str, base: Path, *, colour: bool = False) -> bytes:
     """The report in one of the formats."""
     if format_ == "json":
         from slotwise.formats.scan_json import scan_json
@@ -97,7 +109,9 @@ def rendered(report: ScanReport, format_: str, *, colour: bool = False) -> bytes
         from slotwise.commands.scan_fix import diff_of
         from slotwise.formats.scan_text import scan_text
 
-        return scan_text(report, colour=colour, diff_of=diff_of).encode("utf-8", "backslashreplace")
+        return scan_text(report, colour=colour, diff_of=lambda judged: diff_of(judged, base)).encode(
+            "utf-8", "backslashreplace"
+        )
     from slotwise.formats import scan_reports
 
     if format_ == "sarif":

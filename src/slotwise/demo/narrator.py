@@ -33,7 +33,7 @@ class Narrator:
 
     def say(self, text: str) -> None:
         """A line within the step."""
-        self._write(f"      {text}\n")
+        self._write(f"      {text}\n" if text else "\n")
 
     def command(self, words: Sequence[str]) -> None:
         """A command that runs now, as one would type it."""

@@ -6,18 +6,18 @@ server's refusal, and the ``slotwise doctor`` of this installation.
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
-import subprocess
-import sys
 import time
 from contextlib import ExitStack
 from pathlib import Path
 
+import msgspec
+
 from slotwise.demo.narrator import Narrator
 from slotwise.demo.postgres_binaries import PostgresBinaries, installed_binaries
 from slotwise.demo.postgres_server import PostgresServer, PostgresServers
+from slotwise.demo.second_opinion import Opinion, ask_doctor
 from slotwise.errors import ExitCode, OperatorError
 from slotwise.standin.flows import RequestOptions
 from slotwise.standin.host import Outcome, StandinHost
@@ -27,6 +27,8 @@ from slotwise.standin.settings import StandinSettings
 DATABASE = "shop"
 MAX_CONNECTIONS = 30
 USERS = 12
+LEAK = "leaking-process"
+"""The slug of the finding that is due."""
 _MOST_EXPORTS = 100
 
 # A sound configuration of a small host, so that the addon is the only thing that is wrong.
@@ -36,7 +38,7 @@ SETTINGS = StandinSettings(
 
 
 def rehearse() -> ExitCode:
-    """Run the whole incident; HEALTHY when doctor named it while the server was full and was content afterwards.
+    """Run the whole incident; HEALTHY when doctor named the leak while the server was full and was content afterwards.
 
     Raises OperatorError when no PostgreSQL is installed or something does not start, KeyboardInterrupt on ^C; in each
     case nothing is left.
@@ -50,11 +52,12 @@ def rehearse() -> ExitCode:
         cleaning.callback(signal.signal, signal.SIGINT, signal.SIG_IGN)
         _work(tell, host)
         _hit_the_wall(tell, host, server)
-        named = _ask_doctor(tell, "The server is full. What does slotwise doctor say now?", host, server)
-        leaking = _remedy(tell, host, server)
-        content = _ask_doctor(tell, "And doctor after the remedy", host, server)
-        tell.say(f"The worker that leaked was {leaking}. {tell.seconds:.0f} s in all; cleaning up.")
-    return _verdict(named, content)
+        full = _ask_doctor(tell, "The server is full. What does slotwise doctor say now?", host)
+        _remedy(tell, host, server, full)
+        mended = _ask_doctor(tell, "And doctor after the remedy", host)
+        tell.say("A finding about refused connections is about those of a moment ago: they stay in the log.")
+        tell.say(f"{tell.seconds:.0f} s in all. Cleaning up: nothing of this is left on your machine.")
+    return _verdict(tell, full, mended)
 
 
 def _start_server(tell: Narrator, servers: PostgresServers) -> PostgresServer:
@@ -88,8 +91,6 @@ def _start_host(tell: Narrator, cleaning: ExitStack, server: PostgresServer, hom
 
 
 def _with_port(port: int) -> StandinSettings:
-    import msgspec
-
     return msgspec.structs.replace(SETTINGS, db_port=port)
 
 
@@ -119,26 +120,27 @@ def _say_refusal(tell: Narrator, export: int, outcome: Outcome) -> None:
     tell.say(f"    {outcome.error}")
 
 
-def _ask_doctor(tell: Narrator, title: str, host: StandinHost, server: PostgresServer) -> int:
+def _ask_doctor(tell: Narrator, title: str, host: StandinHost) -> Opinion:
     tell.step(title)
     options = ["--config", str(host.conf_file), "--log", str(host.log_file)]
     tell.command([shlex.quote(word) for word in ["slotwise", "doctor", *options]])
-    sys.stdout.flush()
-    done = subprocess.run([sys.executable, "-m", "slotwise", "doctor", *options], check=False)
-    sys.stderr.flush()
-    return done.returncode
+    opinion = ask_doctor(options)
+    tell.say("")
+    return opinion
 
 
-def _remedy(tell: Narrator, host: StandinHost, server: PostgresServer) -> int:
+def _remedy(tell: Narrator, host: StandinHost, server: PostgresServer, full: Opinion) -> None:
     """What doctor says: have the worker replaced, then mend the code. The mended addon then does the same exports."""
-    leaking = host.processes("http_worker")[0].pid
-    tell.step("The remedy: have that worker replaced by its master, and mend the addon")
-    tell.command(["kill", str(leaking)])
-    host.kill(leaking, signal.SIGTERM)
+    tell.step("The remedy that doctor names: have the master replace that worker, and mend the addon")
+    for pid in full.processes_to_replace:
+        # Only ever a process of this rehearsal, whatever the report says.
+        if pid in {one.pid for one in host.processes("http_worker")}:
+            tell.command(["kill", str(pid)])
+            host.kill(pid, signal.SIGTERM)
     exports = host.serve(_MOST_EXPORTS, DATABASE, options=RequestOptions(writes=True))
     served = sum(one.served for one in exports)
-    tell.say(f"with the cursor closed, {served} of {len(exports)} exports succeed: {_taken(server)} slots taken")
-    return leaking
+    tell.say(f"The addon closes its cursor now: {served} of {len(exports)} exports succeed,")
+    tell.say(f"{_taken(server)} of {MAX_CONNECTIONS} slots are taken.")
 
 
 def _taken(server: PostgresServer) -> int:
@@ -163,11 +165,11 @@ def _run_sql(server: PostgresServer, statements: str) -> str:
         return last
 
 
-def _verdict(named: int, content: int) -> ExitCode:
-    if named == ExitCode.FINDINGS and content == ExitCode.HEALTHY:
+def _verdict(tell: Narrator, full: Opinion, mended: Opinion) -> ExitCode:
+    named = full.exit_code == ExitCode.FINDINGS and LEAK in full.findings
+    content = mended.exit_code == ExitCode.HEALTHY and LEAK not in mended.findings
+    if named and content:
         return ExitCode.HEALTHY
-    sys.stderr.write(
-        f"doctor ended with {named} while the server was full (1 was due) and with {content} afterwards (0 was due)"
-        f"{os.linesep}"
-    )
+    tell.say(f"This did not go as it should: {LEAK} had to be named while the server was full, with exit code 1, and")
+    tell.say(f"not afterwards, with 0. doctor ended with {full.exit_code} and {mended.exit_code}. Please report it.")
     return ExitCode.FINDINGS

@@ -9,9 +9,8 @@ from slotwise.leaks.flow import TooComplex, Walk
 from slotwise.leaks.held import SlowCall
 from slotwise.leaks.outline import AddonOutline, ModuleOutline, Unit, own_nodes
 from slotwise.leaks.resources import CURSOR, ENGINE, Kind, Meanings, names_other_database
-from slotwise.leaks.source import unit_may_matter
 from slotwise.leaks.state import OPEN, Opened, Opening, State
-from slotwise.leaks.tracking import Handout, Summary
+from slotwise.leaks.tracking import Handout
 
 _PARAMETER = Kind("parameter", "parameter", RELEASES, True)
 _OTHER_DRIVERS = frozenset({"pymssql", "pyodbc", "MySQLdb", "pymysql", "cx_Oracle", "oracledb", "hdbcli", "fdb"})
@@ -39,37 +38,34 @@ class UnitFacts:
 class Analysis:
     """The facts of one addon, worked out when they are asked for and kept."""
 
-    def __init__(self, addon: AddonOutline) -> None:
+    def __init__(self, addon: AddonOutline, wrappers: frozenset[str]) -> None:
         self.addon = addon
+        self.wrappers = wrappers
         self._facts: dict[int, UnitFacts] = {}
-        self._summaries: dict[int, Summary] = {}
         self._closes: dict[int, frozenset[str]] = {}
         self._relevant: dict[int, bool] = {}
         self._running: set[int] = set()
         self._handouts: dict[int, Handout | None] = {}
 
-    def summary(self, unit: Unit) -> Summary:
-        """What a caller of ``unit`` needs to know. A recursive call learns nothing of itself."""
-        known = self._summaries.get(id(unit))
-        if known is not None:
-            return known
-        if id(unit) in self._running or not unit.is_function:
-            return Summary()
+    def handout(self, unit: Unit) -> Handout | None:
+        """What ``unit`` hands out open to its caller. A recursive call learns nothing of itself."""
+        if id(unit) in self._running or not unit.is_function or not self.relevant(unit):
+            return None
         self.facts(unit)
-        result = Summary(self._handouts.get(id(unit)), self._closed_parameters(unit))
-        self._summaries[id(unit)] = result
-        return result
+        return self._handouts.get(id(unit))
 
-    def relevant(self, unit: Unit, wrappers: set[str]) -> bool:
+    def closes(self, unit: Unit) -> frozenset[str]:
+        """The parameters that ``unit`` gives back for its caller."""
+        return frozenset() if id(unit) in self._running else self._closed_parameters(unit)
+
+    def relevant(self, unit: Unit) -> bool:
         """Whether ``unit`` may hold something of interest: it names something that opens, waits or speaks SQL."""
         known = self._relevant.get(id(unit))
         if known is None:
             text = unit.module.segment(unit.node)
-            known = self._relevant[id(unit)] = unit_may_matter(text) or unit.module.speaks_of(text)
-        if known or not wrappers:
-            return known
-        text = unit.module.segment(unit.node)
-        return any(name in text for name in wrappers)
+            known = unit.module.speaks_of(text) or any(name in text for name in self.wrappers)
+            self._relevant[id(unit)] = known
+        return known
 
     def facts(self, unit: Unit) -> UnitFacts:
         """What becomes of everything that ``unit`` opens."""
@@ -78,7 +74,7 @@ class Analysis:
             return known
         facts = UnitFacts(unit)
         self._running.add(id(unit))
-        walk = Walk(unit, self.addon, self.summary, self._meanings(unit))
+        walk = Walk(unit, self.addon, self, self._meanings(unit))
         try:
             ways = walk.run(State({}, {}, {}))
         except (TooComplex, RecursionError):
@@ -110,7 +106,7 @@ class Analysis:
         names += [name for name in unit.parameters if name not in names and _passed_on(unit.node, name)]
         if not names or len(self._running) > _DEEPEST_CALL_CHAIN:
             return frozenset()
-        walk = Walk(unit, self.addon, self.summary, self._meanings(unit))
+        walk = Walk(unit, self.addon, self, self._meanings(unit))
         bound, status = {}, {}
         for position, name in enumerate(names):
             key = (-1 - position, 0)

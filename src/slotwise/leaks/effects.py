@@ -180,7 +180,7 @@ class Effects(Tracking):
         if not any(value.keys for value in values):
             return state
         called = self.addon.called(node, self.unit)
-        closes = self.summary_of(called).closes if called is not None else frozenset()
+        closes = self.callees.closes(called) if called is not None else frozenset()
         if called is None or not closes:
             return state
         return self._closed(_arguments_named(node, called, values, closes), state)
@@ -279,7 +279,7 @@ class Effects(Tracking):
         if target is None:
             target = next((a for a in node.args if chain(a) is not None), None)
         called = self.addon.named(target, self.unit) if target is not None else None
-        if called is not None and self.summary_of(called).closes:
+        if called is not None and self.callees.closes(called):
             return self._closed(keys, state)
         for key in keys:
             self.openings[key].thread_line, self.openings[key].thread_known = node.lineno, called is not None
@@ -288,7 +288,7 @@ class Effects(Tracking):
     def _to_function(self, node: ast.Call, last: str, state: State, given: Value) -> tuple[State, Value]:
         called = self.addon.called(node, self.unit)
         if called is not None:
-            handout = self.summary_of(called).handout
+            handout = self.callees.handout(called)
             if handout is not None and not called.is_manager and not called.yields:
                 after, value = self._opened(node, state, handout.kind, called.qualname)
                 if handout.index is None:
@@ -303,7 +303,7 @@ class Effects(Tracking):
             methods = [m.node for c in self.addon.related(outline) for m in c.methods.values()]
             if any(name.startswith("self.") for name in released_in(methods)):
                 for key in given.keys:
-                    self.openings[key].closed = True
+                    self.openings[key].closed = self.openings[key].escapes = True
                 return state.with_status(
                     frozenset(k for k in given.keys if state.status.get(k) == OPEN), OWNED
                 ), NOTHING

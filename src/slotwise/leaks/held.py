@@ -16,7 +16,7 @@ from slotwise.leaks.names import chain, dotted
 NETWORK, PROGRAM, SLEEP = "network", "program", "sleep"
 
 #: Dotted name -> (what it is, position of the time-out among the positional arguments, or None when keyword only).
-_CALLS: dict[str, tuple[str, int | None]] = {
+WAITING_CALLS: dict[str, tuple[str, int | None]] = {
     "urllib.request.urlopen": (NETWORK, 2),
     "http.client.HTTPConnection": (NETWORK, 2),
     "http.client.HTTPSConnection": (NETWORK, None),
@@ -76,7 +76,7 @@ class SlowNames:
             return None
         if name == "time.sleep":
             return None if _short(call) else SlowCall(SLEEP, name)
-        known = _CALLS.get(name)
+        known = WAITING_CALLS.get(name)
         if known is not None:
             what, position = known
             return None if _limited(call, position) else SlowCall(what, name)

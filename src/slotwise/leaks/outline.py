@@ -6,7 +6,8 @@ import ast
 from collections.abc import Iterator
 
 from slotwise.leaks.names import ADDON, chain, dotted, imports_of
-from slotwise.leaks.source import may_matter
+from slotwise.leaks.source import Tokens
+from slotwise.leaks.telltales import opens_or_waits
 
 FunctionNode = ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda
 ScopeNode = FunctionNode | ast.Module | ast.ClassDef
@@ -14,11 +15,6 @@ ScopeNode = FunctionNode | ast.Module | ast.ClassDef
 _MODEL_BASES = ("models.Model", "models.AbstractModel", "models.TransientModel", "models.BaseModel")
 _CONTROLLER_BASES = ("http.Controller", "odoo.http.Controller")
 _CACHING = ("lru_cache", "cache", "ormcache", "cached_property", "lazy_property", "cached", "ormcache_context")
-# Imports from these give names that a function may use without saying where they come from.
-_TELLING_ROOTS = frozenset(
-    "psycopg2 psycopg psycopg_pool asyncpg aiopg pg8000 sqlalchemy requests httpx urllib http smtplib ftplib imaplib "  # noqa: SIM905
-    "poplib socket subprocess time xmlrpc paramiko os".split()
-)
 _MANAGERS = ("contextmanager", "asynccontextmanager")
 # Method names so common that a call on an unknown object says nothing about which of them is meant.
 _TOO_COMMON = frozenset(
@@ -97,6 +93,7 @@ class ModuleOutline:
         self.tree = tree
         self.text = text
         self._telling: list[str] | None = None
+        self._tokens = Tokens(text)
         self.may_yield = "yield" in text
         self.lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         is_package = path.endswith("__init__.py")
@@ -114,18 +111,16 @@ class ModuleOutline:
 
     def speaks_of(self, text: str) -> bool:
         """Whether ``text``, of this module, names something imported or defined here that a pattern looks for."""
-        return any(name in text for name in self._telling_names())
+        return self._tokens.may_matter(text) or any(name in text for name in self._telling_names())
 
     def _telling_names(self) -> list[str]:
         if self._telling is None:
-            self._telling = [
-                n for n, full in self.names.items() if full.split(".")[0] in _TELLING_ROOTS and n != "odoo"
-            ]
+            self._telling = [name for name, full in self.names.items() if opens_or_waits(full) and name != full]
             for outline in (None, *self.classes.values()):
                 body = self.tree.body if outline is None else outline.node.body
                 for statement in body:
                     targets = [t.id for t in _targets(statement) if isinstance(t, ast.Name)]
-                    if targets and may_matter(self.segment(statement).encode("utf-8", "replace")):
+                    if targets and self._tokens.may_matter(self.segment(statement)):
                         self._telling += targets
         return self._telling
 
@@ -259,11 +254,15 @@ def children(node: ast.AST) -> list[ast.AST]:
     """The nodes right beneath ``node``; several times quicker than ast.iter_child_nodes, which asks for each field."""
     found: list[ast.AST] = []
     for value in node.__dict__.values():
-        if isinstance(value, list):
+        kind = value.__class__
+        if kind is list:
             found += [item for item in value if isinstance(item, ast.AST)]
-        elif isinstance(value, ast.AST) and not isinstance(value, ast.expr_context):
+        elif kind not in _LEAVES and isinstance(value, ast.AST):
             found.append(value)
     return found
+
+
+_LEAVES = frozenset({int, str, type(None), bytes, float, bool, ast.Load, ast.Store, ast.Del})
 
 
 def every_node(node: ast.AST) -> Iterator[ast.AST]:

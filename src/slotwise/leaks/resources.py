@@ -36,7 +36,8 @@ POOL = Kind("pool", "connection pool", frozenset({"closeall", "close", "terminat
 RAW = frozenset({"psycopg2", "psycopg", "asyncpg", "sqlalchemy", "checkout"})
 POOLS = frozenset({"engine", "pool"})
 
-_OPENERS: dict[str, Kind] = {
+#: Calls that open something that holds a slot, by dotted name.
+OPENING_CALLS: dict[str, Kind] = {
     "psycopg2.connect": PSYCOPG2,
     "psycopg2.extensions.connection": PSYCOPG2,
     "psycopg2cffi.connect": PSYCOPG2,
@@ -63,6 +64,7 @@ _OPENERS: dict[str, Kind] = {
     "odoo.sql_db.Cursor": CURSOR,
     "odoo.sql_db.TestCursor": CURSOR,
 }
+#: Calls whose result has a cursor() that borrows from the pool.
 _REGISTRY_CALLS = frozenset(
     {
         "odoo.registry",
@@ -100,7 +102,7 @@ class Meanings(msgspec.Struct):
             self.registries.add(target)
         if isinstance(value, ast.Call):
             name = dotted(value.func, self.names) or ""
-            kind = _OPENERS.get(name)
+            kind = OPENING_CALLS.get(name)
             if kind is ENGINE:
                 self.engines.add(target)
             elif kind is POOL:
@@ -127,7 +129,7 @@ class Meanings(msgspec.Struct):
         """The kind of thing that ``call`` opens, or None when it opens nothing that holds a slot."""
         func = call.func
         name = dotted(func, self.names)
-        kind = _OPENERS.get(name) if name is not None else None
+        kind = OPENING_CALLS.get(name) if name is not None else None
         if kind is ENGINE and self._holds_nothing(call):
             return None
         if kind is not None:
@@ -154,7 +156,7 @@ class Meanings(msgspec.Struct):
 
     def _is_engine(self, node: ast.expr) -> bool:
         if isinstance(node, ast.Call):
-            return _OPENERS.get(dotted(node.func, self.names) or "") is ENGINE and not _names_other_database(node)
+            return OPENING_CALLS.get(dotted(node.func, self.names) or "") is ENGINE and not _names_other_database(node)
         text = chain(node)
         if text is None:
             return False

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Iterable
 
@@ -17,7 +16,7 @@ from slotwise.leaks.source import LARGEST_FILE_BYTES, SourceFile, may_matter, pa
 from slotwise.leaks.sql_text import statements_of
 from slotwise.leaks.verdicts import Leak, NotJudged, Pattern
 
-_SERIES = re.compile(r"^(\d+\.0)\.")
+_VERSION = re.compile(r"""^\s*["']version["']\s*:\s*["'](\d+\.0)\.""", re.MULTILINE)
 _MOST_ROUNDS = 4
 _IGNORE = re.compile(r"#\s*slotwise:\s*ignore(?:\[(?P<ids>[A-Za-z0-9_,\s-]*)\])?(?P<reason>[^#]*)")
 
@@ -34,22 +33,8 @@ class AddonResult(msgspec.Struct, frozen=True):
 
 def series_of(manifest: str) -> str | None:
     """The Odoo series that a manifest's version names ("18.0" of "18.0.1.2.3"), or None."""
-    try:
-        read = ast.literal_eval(manifest)
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return None
-    version = read.get("version") if isinstance(read, dict) else None
-    found = _SERIES.match(version) if isinstance(version, str) else None
+    found = _VERSION.search(manifest)
     return found[1] if found else None
-
-
-def is_installable(manifest: str) -> bool:
-    """False only when a manifest says ``"installable": False``."""
-    try:
-        read = ast.literal_eval(manifest)
-    except (ValueError, SyntaxError, RecursionError, MemoryError, TypeError):
-        return True
-    return not isinstance(read, dict) or read.get("installable", True) is not False
 
 
 def scan_addon(name: str, files: Iterable[SourceFile], series: str | None) -> AddonResult:
@@ -58,18 +43,18 @@ def scan_addon(name: str, files: Iterable[SourceFile], series: str | None) -> Ad
     not_judged: dict[str, NotJudged] = {}
     outlines: dict[str, ModuleOutline] = {}
     _read([f for f in everything if may_matter(f.data)], name, outlines, not_judged)
-    analysis = Analysis(AddonOutline(name, list(outlines.values())))
-    wrappers: set[str] = set()
+    wrappers: frozenset[str] = frozenset()
+    analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
     for _ in range(_MOST_ROUNDS):
-        found = _wrapper_names(analysis, wrappers)
+        found = _wrapper_names(analysis)
         if found <= wrappers:
             break
         wrappers |= found
         sought = [w.encode() for w in wrappers]
         more = [f for f in everything if f.path not in outlines and any(w in f.data for w in sought)]
         _read(more, name, outlines, not_judged)
-        analysis = Analysis(AddonOutline(name, list(outlines.values())))
-    facts = _facts(analysis, series, wrappers, not_judged)
+        analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
+    facts = _facts(analysis, series, not_judged)
     leaks = _leaks(facts)
     lines = sum(f.data.count(b"\n") + 1 for f in everything)
     return AddonResult(leaks, tuple(not_judged.values()), len(everything), len(outlines), lines)
@@ -96,21 +81,17 @@ def _read(
             not_judged[file.path] = NotJudged(file.path, "is nested too deeply to be followed")
 
 
-def _wrapper_names(analysis: Analysis, known: set[str]) -> set[str]:
-    """Names of functions that hand out something open, or hand on what one of the ``known`` does."""
-    return {
-        unit.name
-        for module in analysis.addon.modules
-        for unit in module.units
-        if unit.is_function and analysis.relevant(unit, known) and analysis.summary(unit).handout is not None
-    }
+def _wrapper_names(analysis: Analysis) -> frozenset[str]:
+    """Names of functions that hand out something open, or hand on what another one does."""
+    units = (unit for module in analysis.addon.modules for unit in module.units)
+    return frozenset(unit.name for unit in units if analysis.handout(unit) is not None)
 
 
-def _facts(analysis: Analysis, series: str | None, wrappers: set[str], not_judged: dict[str, NotJudged]) -> AddonFacts:
+def _facts(analysis: Analysis, series: str | None, not_judged: dict[str, NotJudged]) -> AddonFacts:
     facts = AddonFacts(analysis, series, [], [], [], [], [])
     for module in analysis.addon.modules:
         for unit in module.units:
-            if not analysis.relevant(unit, wrappers):
+            if not analysis.relevant(unit):
                 continue
             try:
                 _add_unit(facts, unit)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import re
+import warnings
 
 import msgspec
 
@@ -65,6 +66,7 @@ _SQL_TOKENS = (
     b"pg_backend_pid",
 )
 _SET = re.compile(rb"(?:^|[\"';\n]|\s|\\n)set\s+(?:session|role|time|[a-z_.]+\s*(?:=|to\s))")
+_SET_TEXT = re.compile(_SET.pattern.decode())
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
@@ -88,9 +90,25 @@ def may_matter(data: bytes) -> bool:
     return any(token in lowered for token in _SQL_TOKENS) or bool(b"set " in lowered and _SET.search(lowered))
 
 
-def unit_may_matter(text: str) -> bool:
-    """As :func:`may_matter`, for the text of one function."""
-    return may_matter(text.encode("utf-8", "replace"))
+class Tokens:
+    """The tokens that a file holds, to ask quickly which of its functions hold one of them."""
+
+    def __init__(self, text: str) -> None:
+        lowered = text.lower()
+        self._plain = [token.decode() for token in _TOKENS if token.decode() in text]
+        self._sql = [token.decode() for token in _SQL_TOKENS if token.decode() in lowered]
+        self._sets = "set " in lowered
+
+    def may_matter(self, text: str) -> bool:
+        """As :func:`may_matter`, for a part of the file."""
+        if any(token in text for token in self._plain):
+            return True
+        if not self._sql and not self._sets:
+            return False
+        lowered = text.lower()
+        if any(token in lowered for token in self._sql):
+            return True
+        return self._sets and "set " in lowered and bool(_SET_TEXT.search(lowered))
 
 
 def text_of(data: bytes) -> str:
@@ -117,7 +135,9 @@ def parse(text: str) -> ast.Module | str:
     if "\0" in text:
         return "holds NUL bytes, which Python source cannot"
     try:
-        return ast.parse(text.replace("\r\n", "\n").replace("\r", "\n"))
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # an addon's doubtful escapes are not this command's business
+            return ast.parse(text.replace("\r\n", "\n").replace("\r", "\n"))
     except SyntaxError as error:
         return f"line {error.lineno}: {error.msg}"
     except (RecursionError, MemoryError):

@@ -23,6 +23,7 @@ class Opening:
         self.in_loop = in_loop
         self.closed = False  # given back, or handed to an owner, on some path
         self.given_back = False
+        self.escapes = False  # handed to the caller or to another owner on some path
         self.with_used = False
         self.managed = False
         self.lost_line: int | None = None

@@ -4,7 +4,7 @@ of calls."""
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from typing import Protocol
 
 import msgspec
 
@@ -37,22 +37,23 @@ class Handout(msgspec.Struct, frozen=True):
     size: int
 
 
-class Summary(msgspec.Struct, frozen=True):
-    """What a caller needs to know of a function: what it hands out, and which parameters it gives back."""
+class Callees(Protocol):
+    """What is known of the other functions of the addon."""
 
-    handout: Handout | None = None
-    closes: frozenset[str] = frozenset()
+    def handout(self, unit: Unit) -> Handout | None:
+        """What a function hands out open."""
+
+    def closes(self, unit: Unit) -> frozenset[str]:
+        """Which of its parameters a function gives back."""
 
 
 class Tracking:
     """What one unit holds open, name by name."""
 
-    def __init__(
-        self, unit: Unit, addon: AddonOutline, summary_of: Callable[[Unit], Summary], meanings: Meanings
-    ) -> None:
+    def __init__(self, unit: Unit, addon: AddonOutline, callees: Callees, meanings: Meanings) -> None:
         self.unit = unit
         self.addon = addon
-        self.summary_of = summary_of
+        self.callees = callees
         self.meanings = meanings
         self.slow_names = SlowNames(unit.module.names)
         self.openings: dict[Opened, Opening] = {}
@@ -168,6 +169,7 @@ class Tracking:
         for key in keys:
             if key in self.openings:
                 self.openings[key].unknown_line = line
+                self.openings[key].escapes = True
         return state.with_status(frozenset(k for k in keys if state.status.get(k) == OPEN), UNKNOWN)
 
     # ------------------------------------------------------------------ open, closed, later
@@ -234,7 +236,7 @@ class Tracking:
     def note_handout(self, keys: frozenset[Opened], value: Value) -> None:
         """The function returns these open: its callers own them from here."""
         for key in keys:
-            self.openings[key].closed = True
+            self.openings[key].closed = self.openings[key].escapes = True
         key = min(keys)
         index, size, via = None, 0, value.via
         if value.parts is not None:

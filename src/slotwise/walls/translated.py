@@ -43,7 +43,12 @@ class _Text(NamedTuple):
     """The longest word: must occur in the text, or ``plain`` must."""
     plain: str
     """The longest word of ASCII letters only; empty when there is none (Cyrillic, Chinese)."""
-    pattern: re.Pattern[str]
+    text: str
+
+    @property
+    def pattern(self) -> re.Pattern[str]:
+        """Compiled when its needle was found: compiling all takes longer than the rest of doctor."""
+        return _pattern(self.kind, self.text)
 
 
 @lru_cache(maxsize=1)
@@ -68,12 +73,17 @@ def _text(kind: str, language: str, text: str) -> _Text:
     words = [word for word in re.split(r"%s|\s+", text) if word]
     needle = max(words, key=len)
     plain = max((word for word in words if word.isascii() and len(word) > 2), key=len, default="")
+    return _Text(kind, language, needle, plain, text)
+
+
+@lru_cache(maxsize=1024)
+def _pattern(kind: str, text: str) -> re.Pattern[str]:
     pattern = r"(\S.*?)".join(r"\s+".join(map(_letters, part.split(" "))) for part in text.split("%s"))
     if text.endswith("%s"):
         pattern = pattern.removesuffix(r"(\S.*?)") + r"(\S[^\n]*)"
     if kind in _STRICT:
         pattern = r"(?m)(?:^|:[ \xa0]{1,2})" + pattern
-    return _Text(kind, language, needle, plain, re.compile(pattern))
+    return re.compile(pattern)
 
 
 def _letters(word: str) -> str:

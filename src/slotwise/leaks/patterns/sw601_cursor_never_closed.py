@@ -36,6 +36,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
+from slotwise.leaks.mending import cure_of
 from slotwise.leaks.resources import CURSOR
 from slotwise.leaks.telling import path_of, slots_of, source
 
@@ -48,6 +49,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
     for opened in facts.opened:
         opening = opened.opening
         if opened.fate == "never" and opening.kind is CURSOR and opening.handed_by is None:
+            edits, imports = cure_of(opened)
             yield Sighting(
                 opened.unit,
                 opening.call,
@@ -55,4 +57,6 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 slots=slots_of(opened, facts.series),
                 cure="Open it in a `with` block, which commits or rolls back and gives the connection back.",
                 steps=path_of(opened),
+                edits=edits,
+                imports=imports,
             )

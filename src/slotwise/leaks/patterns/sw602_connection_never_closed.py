@@ -31,6 +31,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
+from slotwise.leaks.mending import cure_of
 from slotwise.leaks.resources import RAW
 from slotwise.leaks.telling import article, path_of, slots_of, source
 
@@ -43,6 +44,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
     for opened in facts.opened:
         opening = opened.opening
         if opened.fate == "never" and opening.kind.name in RAW and opening.handed_by is None and not opening.with_used:
+            edits, imports = cure_of(opened)
             yield Sighting(
                 opened.unit,
                 opening.call,
@@ -50,4 +52,6 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 slots=slots_of(opened, facts.series),
                 cure="Close it in a `finally`, or open it in `with contextlib.closing(...)`.",
                 steps=path_of(opened),
+                edits=edits,
+                imports=imports,
             )

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
+from slotwise.leaks.mending import cure_of
 from slotwise.leaks.telling import path_of, slots_of, source
 
 TITLE = "A cursor or connection is closed on some branches only"
@@ -38,6 +39,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
     for opened in facts.opened:
         opening = opened.opening
         if opened.fate == "branches":
+            edits, imports = cure_of(opened)
             yield Sighting(
                 opened.unit,
                 opening.call,
@@ -45,4 +47,6 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 slots=slots_of(opened, facts.series),
                 cure="Give it back on every path: a `with` block or a `finally` covers them all.",
                 steps=path_of(opened),
+                edits=edits,
+                imports=imports,
             )

@@ -30,6 +30,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
+from slotwise.leaks.mending import cure_of
 from slotwise.leaks.telling import path_of, slots_of, source
 
 TITLE = "`with` on a psycopg2 connection does not close it"
@@ -41,6 +42,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
     for opened in facts.opened:
         opening = opened.opening
         if opened.fate == "never" and opening.with_used:
+            edits, imports = cure_of(opened)
             yield Sighting(
                 opened.unit,
                 opening.call,
@@ -48,4 +50,6 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 slots=slots_of(opened, facts.series),
                 cure="Wrap it: `with contextlib.closing(psycopg2.connect(...)) as conn, conn:` commits and closes.",
                 steps=path_of(opened),
+                edits=edits,
+                imports=imports,
             )

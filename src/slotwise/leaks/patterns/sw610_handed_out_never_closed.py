@@ -26,6 +26,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
+from slotwise.leaks.mending import cure_of
 from slotwise.leaks.telling import path_of, slots_of, source
 
 TITLE = "A wrapper hands out an open connection that its caller never closes"
@@ -37,6 +38,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
     for opened in facts.opened:
         opening = opened.opening
         if opened.fate == "never" and opening.handed_by is not None and not opening.with_used:
+            edits, imports = cure_of(opened)
             yield Sighting(
                 opened.unit,
                 opening.call,
@@ -44,4 +46,6 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 slots=slots_of(opened, facts.series),
                 cure=f"Close what `{opening.handed_by}` returns, or make that a context manager.",
                 steps=path_of(opened),
+                edits=edits,
+                imports=imports,
             )

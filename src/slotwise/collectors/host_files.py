@@ -1,0 +1,70 @@
+"""Reads files of the host, and of a container through /proc/PID/root, with the reason where that fails."""
+
+from __future__ import annotations
+
+from pathlib import Path, PurePosixPath
+
+from msgspec import Struct
+
+from slotwise.snapshot.evidence import Unavailable
+
+
+class View(Struct, frozen=True):
+    """The file system as one process sees it: ``base`` is where its ``/`` is found from here, ``cwd`` its working
+    directory and ``home`` its home, both by its own names."""
+
+    base: Path
+    cwd: str = "/"
+    home: str | None = None
+
+    def place(self, name: str) -> Path:
+        """Where the file that the process calls ``name`` is found from here; ``~`` is its home."""
+        if self.home and (name == "~" or name.startswith("~/")):
+            name = self.home + name[1:]
+        absolute = PurePosixPath(self.cwd) / name
+        return self.base / str(absolute).lstrip("/")
+
+    def absolute(self, name: str) -> str:
+        """The file's absolute name as the process sees it, ``.`` and ``..`` worked out by text."""
+        place = "/" + str(self.place(name).relative_to(self.base))
+        parts: list[str] = []
+        for part in place.split("/"):
+            if part == "..":
+                del parts[-1:]
+            elif part not in ("", "."):
+                parts.append(part)
+        return "/" + "/".join(parts)
+
+
+def read_file(path: Path, named: str, at_most_bytes: int = 4 << 20) -> bytes | Unavailable:
+    """The file's content; Unavailable with the reason. ``named`` is what people call it. A file larger than
+    ``at_most_bytes`` is none that we read here."""
+    remedy = f"run slotwise as root, or as a user who may read {named}"
+    try:
+        with path.open("rb") as file:
+            content = file.read(at_most_bytes + 1)
+    except FileNotFoundError:
+        return Unavailable(named, "there is no such file", f"check the name, or make {named}")
+    except IsADirectoryError:
+        return Unavailable(named, "it is a directory", "give the name of a file")
+    except OSError as error:
+        return Unavailable(named, (error.strerror or "not readable").lower(), remedy)
+    if len(content) > at_most_bytes:
+        return Unavailable(named, f"it is larger than {at_most_bytes >> 20} MiB", "give the right file")
+    return content
+
+
+def read_tail(path: Path, named: str, at_most_bytes: int) -> str | Unavailable:
+    """The last ``at_most_bytes`` of a text file, from the first whole line on."""
+    try:
+        with path.open("rb") as file:
+            size = file.seek(0, 2)
+            file.seek(max(0, size - at_most_bytes))
+            content = file.read(at_most_bytes)
+    except FileNotFoundError:
+        return Unavailable(named, "there is no such file", f"check the name of {named}")
+    except OSError as error:
+        remedy = f"run slotwise as root, or as a user who may read {named}"
+        return Unavailable(named, (error.strerror or "not readable").lower(), remedy)
+    text = content.decode("utf-8", "replace")
+    return text.partition("\n")[2] if size > at_most_bytes else text

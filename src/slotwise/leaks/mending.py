@@ -1,0 +1,206 @@
+"""The cure of a leak as edited lines, where it is mechanical: the work is put into ``with closing(...)``.
+
+``closing`` closes and nothing else, so a commit stays where it was written; Odoo's own ``with cursor`` would commit.
+Nothing is offered where the name is used outside the block, in a nested function, or on a shared line.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+from slotwise.leaks.facts import Opened
+from slotwise.leaks.outline import ModuleOutline, every_node, own_nodes
+from slotwise.leaks.verdicts import Edit
+
+IMPORT = "from contextlib import closing"
+_CLOSING = re.compile(r"(?<!contextlib\.)\bclosing\b(?=\s*[=(,.)])")
+_CURED = ("never", "success", "branches")
+
+
+def cure_of(opened: Opened) -> tuple[tuple[Edit, ...], tuple[str, ...]]:
+    """The edits that put what was opened into a ``with`` block, and the imports that they need; both empty if none."""
+    module, opening = opened.unit.module, opened.opening
+    if opened.fate not in _CURED or opening.managed or opening.kept is not None or opened.unit.yields:
+        return (), ()
+    if opening.escapes or opening.thread_line is not None:
+        return (), ()
+    if not _may_say_closing(module) or not opened.unit.is_function:
+        return (), ()
+    if "close" not in opening.kind.releases:
+        return (), ()
+    edit = _wrapped_block(opened, module) or _closed_with(opened, module)
+    if edit is None:
+        return (), ()
+    return (edit,), () if "closing" in module.names else (IMPORT,)
+
+
+def _may_say_closing(module: ModuleOutline) -> bool:
+    """Whether ``closing`` is contextlib's in this file, or is free to become it."""
+    if "closing" in module.names:
+        return module.names["closing"] == "contextlib.closing"
+    return not _CLOSING.search(module.text)
+
+
+def with_imports(lines: list[str], imports: tuple[str, ...]) -> list[str]:
+    """``lines`` of a file with import lines that it lacks, put before its first ordinary import."""
+    missing = [line for line in imports if line not in lines]
+    if not missing:
+        return lines
+    tree = ast.parse("\n".join(lines))
+    place = 0
+    for statement in tree.body:
+        docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+        if not (docstring or future):
+            if isinstance(statement, (ast.Import, ast.ImportFrom)):
+                place = statement.lineno - 1
+            break
+        place = statement.end_lineno or statement.lineno
+    return [*lines[:place], *missing, *lines[place:]]
+
+
+def applied(lines: list[str], edits: list[Edit]) -> list[str]:
+    """``lines`` after the edits, from the last to the first; an edit that overlaps a later one is left out."""
+    result = list(lines)
+    untouched_from = len(lines) + 1
+    for edit in sorted(edits, key=lambda e: -e.first_line):
+        if edit.last_line < untouched_from:
+            result[edit.first_line - 1 : edit.last_line] = edit.new_text.removesuffix("\n").split("\n")
+            untouched_from = edit.first_line
+    return result
+
+
+def _wrapped_block(opened: Opened, module: ModuleOutline) -> Edit | None:
+    """``cr = X.cursor()`` and what follows become ``with closing(X.cursor()) as cr:`` and an indented block."""
+    found = _assignment(opened)
+    if found is None:
+        return None
+    statement, name, rest = found
+    closes = [i for i, s in enumerate(rest) if _is_close(s, name)]
+    inside = rest[: closes[-1]] if closes else rest
+    after = rest[closes[-1] + 1 :] if closes else []
+    inside = [s for s in inside if not _is_close(s, name)]
+    if not inside or _mentioned(after, name) or not _only_in(opened, name, statement, rest):
+        return None
+    dropped = {line for i in closes for line in range(rest[i].lineno, (rest[i].end_lineno or 0) + 1)}
+    first, last = statement.lineno, (rest[closes[-1]] if closes else rest[-1]).end_lineno or statement.lineno
+    if not _alone(module, statement) or any(not _alone(module, s) for s in (*rest[: len(rest) - len(after)],)):
+        return None
+    indent = module.lines[first - 1][: statement.col_offset]
+    step = "\t" if "\t" in indent else "    "
+    call = _source(module, statement.value)
+    if call is None:
+        return None
+    after_statement = module.lines[(statement.end_lineno or first) - 1].encode()[statement.end_col_offset :]
+    comment = after_statement.decode("utf-8", "replace").rstrip()
+    head = f"{indent}with closing({call}) as {name}:{comment}"
+    fixed = _inside_strings(inside)
+    begin = (statement.end_lineno or first) + 1
+    body = [
+        line if number in fixed or not line.strip() else step + line
+        for number, line in enumerate(module.lines[begin - 1 : last], begin)
+        if number not in dropped
+    ]
+    return Edit(first, last, "\n".join([head, *body]) + "\n")
+
+
+def _closed_with(opened: Opened, module: ModuleOutline) -> Edit | None:
+    """``with connect() as conn:`` becomes ``with closing(connect()) as conn, conn:``."""
+    call = opened.opening.call
+    for node in own_nodes(opened.unit.node):
+        if not isinstance(node, ast.With):
+            continue
+        for item in node.items:
+            target = item.optional_vars
+            if item.context_expr is not call or not isinstance(target, ast.Name) or not isinstance(call, ast.Call):
+                continue
+            first, last = call.lineno, target.end_lineno or target.lineno
+            lines = list(module.lines[first - 1 : last])
+            if not all(line.isascii() for line in lines):
+                return None
+            marks = [
+                (target.end_lineno or last, target.end_col_offset or 0, f", {target.id}"),
+                (call.end_lineno or first, call.end_col_offset or 0, ")"),
+                (call.lineno, call.col_offset, "closing("),
+            ]
+            for line, column, text in marks:
+                old = lines[line - first]
+                lines[line - first] = old[:column] + text + old[column:]
+            return Edit(first, last, "\n".join(lines) + "\n")
+    return None
+
+
+def _assignment(opened: Opened) -> tuple[ast.Assign, str, list[ast.stmt]] | None:
+    """The statement ``name = <the opening call>``, the name, and the statements that follow it in its block."""
+    call = opened.opening.call
+    for node in [opened.unit.node, *own_nodes(opened.unit.node)]:
+        for field in ("body", "orelse", "finalbody"):
+            block = getattr(node, field, None)
+            if not isinstance(block, list):
+                continue
+            for position, statement in enumerate(block):
+                if not isinstance(statement, ast.Assign) or statement.value is not call:
+                    continue
+                target = statement.targets[0]
+                if len(statement.targets) == 1 and isinstance(target, ast.Name) and block[position + 1 :]:
+                    return statement, target.id, block[position + 1 :]
+                return None
+    return None
+
+
+def _is_close(statement: ast.stmt, name: str) -> bool:
+    return (
+        isinstance(statement, ast.Expr)
+        and isinstance(statement.value, ast.Call)
+        and isinstance(statement.value.func, ast.Attribute)
+        and statement.value.func.attr == "close"
+        and isinstance(statement.value.func.value, ast.Name)
+        and statement.value.func.value.id == name
+    )
+
+
+def _mentioned(statements: list[ast.stmt], name: str) -> bool:
+    return any(isinstance(n, ast.Name) and n.id == name for s in statements for n in every_node(s))
+
+
+def _only_in(opened: Opened, name: str, statement: ast.Assign, rest: list[ast.stmt]) -> bool:
+    """Whether the name lives in this block only: not given another value, not used outside or by a nested function."""
+    inside = {id(n) for s in (statement, *rest) for n in every_node(s)}
+    for node in every_node(opened.unit.node):
+        if isinstance(node, ast.Name) and node.id == name:
+            if id(node) not in inside:
+                return False
+            if isinstance(node.ctx, (ast.Store, ast.Del)) and node is not statement.targets[0]:
+                return False
+        nested = isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)) and node is not opened.unit.node
+        if nested and any(isinstance(n, ast.Name) and n.id == name for n in every_node(node)):
+            return False
+        if isinstance(node, (ast.Global, ast.Nonlocal)) and name in node.names:
+            return False
+    return True
+
+
+def _alone(module: ModuleOutline, statement: ast.stmt) -> bool:
+    """Whether nothing else stands on the statement's lines, and none of them ends in a backslash."""
+    first, last = module.lines[statement.lineno - 1], module.lines[(statement.end_lineno or statement.lineno) - 1]
+    start = first.encode()[: statement.col_offset].decode("utf-8", "replace")
+    tail = last.encode()[statement.end_col_offset :].decode("utf-8", "replace").strip()
+    lines = module.lines[statement.lineno - 1 : statement.end_lineno]
+    return not start.strip() and (not tail or tail.startswith("#")) and not any(line.endswith("\\") for line in lines)
+
+
+def _source(module: ModuleOutline, node: ast.expr) -> str | None:
+    return ast.get_source_segment("\n".join(module.lines), node)
+
+
+def _inside_strings(statements: list[ast.stmt]) -> set[int]:
+    """Numbers of lines that begin inside a string: what stands there is text, not layout."""
+    found: set[int] = set()
+    for statement in statements:
+        for node in every_node(statement):
+            if isinstance(node, ast.JoinedStr) or (
+                isinstance(node, ast.Constant) and isinstance(node.value, (str, bytes))
+            ):
+                found.update(range(node.lineno + 1, (node.end_lineno or node.lineno) + 1))
+    return found
