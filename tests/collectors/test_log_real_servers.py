@@ -132,7 +132,7 @@ def test_the_reserve_for_roles(version: int, start_postgres: StartPostgres) -> N
 def test_a_flood_that_never_logs_in_is_told_from_full_slots(version: int, start_postgres: StartPostgres) -> None:
     server = start_postgres(version, LOGGING)
     with ExitStack() as held:
-        for _ in range(60):
+        for _ in range(34):  # twice (max_connections + autovacuum + workers) and some
             held.enter_context(socket.create_connection(("127.0.0.1", server.port)))
 
         def met() -> str:

@@ -222,3 +222,16 @@ def test_following_tells_each_refusal_as_it_comes(tmp_path: Path) -> None:
         "2026-11-23 17:08:02 PostgreSQL: every slot taken (max_connections): odoo@prod sorry, too many clients already "
         "(server.log:2)"
     ]
+
+
+def test_without_a_file_the_usual_places_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from slotwise.collectors import log_places
+
+    places = tmp_path / "var/log/postgresql"
+    places.mkdir(parents=True)
+    (places / "postgresql.log").write_text(FULL)
+    usual = log_places.log_places
+    monkeypatch.setattr(log_places, "log_places", lambda _root: usual(tmp_path))
+    assert document()["walls"] == {"pg_max_connections": 1}
+    (places / "postgresql.log").unlink()
+    assert run(["logs"]) == ExitCode.USAGE

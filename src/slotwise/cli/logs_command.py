@@ -16,16 +16,18 @@ import click
 def command(files: tuple[str, ...], form: str, follow: bool, jobs: int | None, quiet: bool) -> int:
     """Read Odoo, PostgreSQL, PgBouncer, journal and container logs; name the wall that was hit and the probable cause.
 
-    FILES are logs, plain or packed, directories of logs, or - for standard input. Exit code: 1 when connections were
+    FILES are logs, plain or packed, directories of logs, or - for standard input; without any, the usual places and
+    the logfile of odoo.conf are read. Exit code: 1 when connections were
     refused, 0 when not, 3 when nothing could be read.
     """
-    from slotwise.commands.logs import exit_code_of, follow_logs, render, story_of
+    from slotwise.commands.logs import exit_code_of, follow_logs, found_logs, render, story_of
     from slotwise.errors import OperatorError
 
     if not files:
-        if sys.stdin.isatty():
-            raise OperatorError("no log was named", "slotwise logs FILE..., or - for standard input")
-        files = ("-",)
+        files = found_logs()
+        if not files:
+            raise OperatorError("no log was named, and none lies in the usual places", "slotwise logs FILE..., or -")
+        click.echo(f"reading {', '.join(files)}", err=True)
     if follow:
         if form == "html":
             raise OperatorError("--follow cannot write html", "use --format text or json")

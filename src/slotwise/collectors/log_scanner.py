@@ -5,6 +5,7 @@ Works on a stream of chunks, so that memory does not depend on the size of the l
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -23,6 +24,10 @@ MAX_RECORD_LINES = 500
 """A record (a traceback, a statement) is not followed further than this."""
 MAX_CARRY_BYTES = 1 << 20
 """Without a line end for longer than this it is no log; the bytes are counted as unread."""
+_PLAIN_HEAD = re.compile(
+    rb"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]?\d* [^:\n]{0,80}?(?:LOG|FATAL|ERROR|WARNING|INFO|DEBUG)(?::  | )\S"
+)
+"""The usual heads, told from their bytes: saves parsing the line that follows a record."""
 _LOOK_BACK_BYTES = 65_536
 _LOOK_BACK_EVENTS = 30
 _QUIET_SECONDS = 60.0
@@ -141,7 +146,10 @@ class Scanner:
         grouping = Grouping(origin.line)
         at = origin.end
         strangers = 0
+        plain = origin.line.form == "head" and origin.line.key is None
         while at < len(data) and len(record) < MAX_RECORD_LINES and strangers < _STRANGERS:
+            if plain and _PLAIN_HEAD.match(data, at):
+                break
             found = self._line_at(data, at)
             at = found.end
             if found.line.key != origin.line.key and found.line.inner:

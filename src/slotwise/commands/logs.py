@@ -30,6 +30,13 @@ def exit_code_of(story: Story) -> ExitCode:
     return ExitCode.FINDINGS if story.refused else ExitCode.HEALTHY
 
 
+def found_logs() -> tuple[str, ...]:
+    """Logs of this host that exist: the usual places and the ``logfile`` of odoo.conf."""
+    from slotwise.collectors.log_places import log_places
+
+    return tuple(str(path) for path in log_places(Path("/")))
+
+
 def rule_ids() -> dict[str, str]:
     """Slug to id of every rule in the catalogue: a cause names its rule only where there is one to explain."""
     from slotwise.rules.engine import catalogue

@@ -7,6 +7,7 @@ one block the first one decides (what follows is its echo); a lost connection by
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from slotwise.walls.kinds import Role, Sighting, Wall
 from slotwise.walls.lookalikes import LOOKALIKES, LOST
@@ -16,6 +17,7 @@ from slotwise.walls.translated import sight_translated
 _FATAL = re.compile("FATAL|ВАЖНО|ФАТАЛЬНО|致命|치명적|KATASTROFALNY|ÖLÜMCÜL|VAZHNO|ფატალური")
 """The severity in PostgreSQL's 17 languages; German, Spanish, French, Italian, Swedish and others contain ``FATAL``."""
 _TOO_MANY_CONNECTIONS = "53300"
+_CACHED_LENGTH = 300
 
 
 def classify(text: str, *, routine: str | None = None, sqlstate: str | None = None) -> Sighting | None:
@@ -33,6 +35,12 @@ def classify(text: str, *, routine: str | None = None, sqlstate: str | None = No
     if routine in ("ProcessStartupPacket", "BackendInitialize") and "too many clients already" in text:
         kind, wall = ROUTINES[routine]
         return Sighting(wall, kind, Role.REFUSAL, 0)
+    return _told(text) if len(text) <= _CACHED_LENGTH else _first_fatal(text) or _sight(text)
+
+
+@lru_cache(maxsize=1024)
+def _told(text: str) -> Sighting | None:
+    """The judgement of a short text, remembered: an incident writes the same words ten thousand times."""
     return _first_fatal(text) or _sight(text)
 
 
