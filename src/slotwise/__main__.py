@@ -12,6 +12,9 @@ def main() -> None:
 
         print(f"slotwise {__version__}")
         raise SystemExit(0)
+    from slotwise.collectors.helper_process import start_early
+
+    start_early(sys.argv[1:])
     from slotwise.cli.app import run
 
     raise SystemExit(run(sys.argv[1:]))

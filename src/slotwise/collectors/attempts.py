@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from slotwise.collectors.isolation import Pending, Workshop
 from slotwise.collectors.pg_failures import SILENT, Failure, read_again
-from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob, perform_postgres, prepare
+from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob, perform_postgres
 from slotwise.collectors.pg_target import Target
 from slotwise.collectors.pgbouncer_session import PgBouncerAnswer, PgBouncerJob, perform_pgbouncer
 
@@ -24,11 +24,6 @@ _WHERE = {
     "asking": "the server accepted the connection, then said nothing",
     "asking more": "the server stopped answering",
 }
-
-
-def workshop() -> Workshop:
-    """A workshop for the jobs of this module. Make it first of all: it imports the driver while others work."""
-    return Workshop(perform, prepare)
 
 
 def perform(message: bytes, tell: Callable[[bytes], None]) -> None:

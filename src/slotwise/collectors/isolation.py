@@ -13,13 +13,12 @@ import selectors
 import signal
 import socket
 import sys
-import traceback
 from collections.abc import Callable
 from types import TracebackType
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-import msgspec
-from msgspec import Struct
+if TYPE_CHECKING:
+    from msgspec import Struct
 
 _MESSAGE_BYTES = 1 << 18
 _CHUNK_BYTES = 1 << 16
@@ -74,6 +73,8 @@ class Workshop:
 
     def submit(self, job: Struct, seconds: float) -> Pending:
         """Start a job; the kernel ends its process after ``seconds``."""
+        import msgspec
+
         reader, writer = os.pipe()
         pending = Pending(reader)
         self._pending.append(pending)
@@ -154,6 +155,7 @@ def _serve(jobs: socket.socket, parents_end: socket.socket, perform: Perform, pr
     """The helper: a fork for each job that arrives, until the parent is gone."""
     parents_end.close()
     _own_group(0)
+    _silence()
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGALRM, signal.SIGHUP):
         signal.signal(number, signal.SIG_DFL)
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)
@@ -172,6 +174,14 @@ def _serve(jobs: socket.socket, parents_end: socket.socket, perform: Perform, pr
         os.close(writer)
 
 
+def _silence() -> None:
+    """Let go of the parent's streams: whoever reads them must not wait for this process."""
+    nowhere = os.open(os.devnull, os.O_RDWR)
+    for stream in (0, 1, 2):
+        os.dup2(nowhere, stream)
+    os.close(nowhere)
+
+
 def _answer(perform: Perform, job: bytes, writer: int) -> None:
     """Perform one job; the traceback of a bug that it meets is sent too."""
 
@@ -184,4 +194,6 @@ def _answer(perform: Perform, job: bytes, writer: int) -> None:
         perform(job, tell)
     finally:
         if sys.exc_info()[0] is not None:
+            import traceback
+
             tell(_BUG + traceback.format_exc().replace("\n", "\r").encode())

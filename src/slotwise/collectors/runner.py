@@ -25,7 +25,6 @@ from slotwise.collectors.attempts import (
     postgres_answer,
     start_pgbouncer,
     start_postgres,
-    workshop,
 )
 from slotwise.collectors.discovery import (
     Discovery,
@@ -37,6 +36,7 @@ from slotwise.collectors.discovery import (
     reserve_targets,
     server_at,
 )
+from slotwise.collectors.helper_process import workshop
 from slotwise.collectors.host import look_at_host
 from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.collectors.isolation import Workshop
