@@ -7,6 +7,7 @@ from slotwise.collectors.discovery import (
     Pooler,
     Surroundings,
     is_local,
+    plan_for_address,
     plan_for_clients,
     pooler_at,
     reserve_targets,
@@ -101,14 +102,45 @@ def test_where_nothing_tells_what_is_behind_it_the_pgbouncer_is_gone_through() -
 
 def test_a_pgbouncer_that_odoo_does_not_use_is_not_on_the_way() -> None:
     plan = plan_for_clients([CLIENT], here(pooler()))
-    assert plan.consoles == () and any("does not use it" in s for s in plan.sentences)
+    assert plan.consoles == () and any("no Odoo was seen to reach" in s for s in plan.sentences)
 
 
-def test_instances_on_several_servers_are_said_and_the_busiest_is_looked_at() -> None:
-    other = changed(name="/etc/odoo/other.conf", host="10.9.9.9", pids=2)
-    plan = plan_for_clients([other, CLIENT], here())
+def test_an_instance_on_another_server_is_said_and_left_out() -> None:
+    second = Postmaster(51, 5433, "/d", ("/run/postgresql",), (), 0)
+    other = changed(name="/etc/odoo/other.conf", port=5433, pids=2)
+    plan = plan_for_clients([other, CLIENT], here(servers=(SERVER, second)))
     assert plan.target is not None and plan.target.named.endswith("odoo.conf")
-    assert any("give --config FILE" in s for s in plan.sentences)
+    assert plan.elsewhere == ("/etc/odoo/other.conf",)
+    assert any("/etc/odoo/other.conf uses another server" in s for s in plan.sentences)
+
+
+@pytest.mark.parametrize(
+    ("address", "host", "port", "elsewhere"),
+    [
+        ("127.0.0.1:5432", None, None, False),
+        (":5432", "localhost", 5432, False),
+        ("127.0.0.1:5433", None, None, True),
+        ("192.168.1.9:5432", "127.0.0.1", 6432, False),
+        ("10.0.0.7:5432", None, None, True),
+        ("10.0.0.7:5432", "10.0.0.8", 5432, True),
+        ("10.0.0.7:5432", "10.0.0.7", 6432, False),
+        ("db.example:5432", None, None, False),
+        ("db.example:5432", "10.0.0.8", 5432, False),
+    ],
+)
+def test_whose_server_an_address_is_not_is_said_only_where_it_is_certain(
+    address: str, host: str | None, port: int | None, elsewhere: bool
+) -> None:
+    second = Postmaster(51, 5433, "/d", ("/run/postgresql",), (), 0)
+    around = here(pooler("[databases]\n* = host=127.0.0.1\n"), servers=(SERVER, second))
+    plan = plan_for_address(address, [changed(host=host, port=port)], around)
+    assert plan.elsewhere == ((CLIENT.name,) if elsewhere else ())
+
+
+def test_the_pooler_of_an_instance_on_the_named_server_is_looked_at() -> None:
+    around = here(pooler("[databases]\n* = host=127.0.0.1\n"))
+    plan = plan_for_address("127.0.0.1:5432", [changed(host="127.0.0.1", port=6432)], around)
+    assert [c.pid for c in plan.consoles] == [60] and plan.server == 50
 
 
 def test_a_host_without_odoo_is_looked_at_as_a_database_server() -> None:
@@ -119,6 +151,7 @@ def test_a_host_without_odoo_is_looked_at_as_a_database_server() -> None:
 
 def test_the_way_of_the_reserve_is_the_servers_own_socket() -> None:
     (target,) = reserve_targets(SERVER, POSTGRES)
+    assert [t.parameters["user"] for t in reserve_targets(SERVER, ODOO)] == ["odoo", "postgres"]
     assert target.parameters == {"host": "/run/postgresql", "port": "5432", "user": "postgres", "dbname": "postgres"}
     assert target.run_as == POSTGRES
     assert reserve_targets(SERVER, None) == ()

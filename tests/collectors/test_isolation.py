@@ -60,6 +60,13 @@ def test_a_job_that_hangs_leaves_what_it_said_before_and_no_process() -> None:
     until(lambda: not alive(int(said)))
 
 
+def test_the_first_line_can_be_waited_for_while_the_job_goes_on() -> None:
+    with Workshop(perform, nothing) as shop:
+        job = shop.submit(Work("hang"), 600)
+        shop.wait((job,), 600, time.monotonic, first_line=True)
+        assert job.last is not None and not job.ended
+
+
 def test_the_kernel_ends_a_job_at_its_own_deadline() -> None:
     said, ended = run("hang", 0.2, 20)
     assert said is not None and said.isdigit() and ended

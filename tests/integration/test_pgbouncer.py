@@ -28,7 +28,8 @@ def pool(start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer) -> PgBo
 
 
 def look(pool: PgBouncerServer, user: str, seconds: float = 20.0) -> Snapshot:
-    request = Request(dsn=pool.dsn("odoo", "prod"), pgbouncer_dsns=(pool.dsn(user),), timeout_seconds=seconds)
+    # By another pool than the one that is counted: both are looked at at the same time.
+    request = Request(dsn=pool.dsn("odoo", "postgres"), pgbouncer_dsns=(pool.dsn(user),), timeout_seconds=seconds)
     return collect(request)[0]
 
 

@@ -21,7 +21,7 @@ from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.ownership import Sessions
-from slotwise.snapshot.postgres import Settings
+from slotwise.snapshot.postgres import Activity, Server, Settings
 from slotwise.snapshot.refusals import Refusal, Refusals
 from slotwise.snapshot.sessions import sessions as seen_sessions
 from tests.conftest import StartPgBouncer, StartPostgres
@@ -86,6 +86,22 @@ def test_full_to_the_last_slot(small: PostgresServer) -> None:
     assert [s.state for s in snapshot.sources if s.name.startswith("PostgreSQL")] == ["failed"]
 
 
+def test_root_gets_in_by_the_reserve_and_the_wall_stays_known(small: PostgresServer) -> None:
+    with sessions(small.dsn("odoo", "prod"), 6):
+        snapshot = look(small.dsn("odoo", "prod"))
+    (refused,) = refusals(snapshot)
+    assert (refused.wall, refused.user, refused.database) == ("pg_reserved", "odoo", "prod")
+    if os.geteuid() == 0:
+        assert isinstance(snapshot.activity, Activity) and snapshot.activity.masked == 0
+        assert isinstance(snapshot.server, Server) and snapshot.server.user == "postgres"
+        assert snapshot.server.address.startswith(str(small.socket_dir))
+    else:
+        assert isinstance(snapshot.activity, Unavailable) and "reserved" in snapshot.activity.reason
+    seen = seen_sessions(snapshot)
+    assert isinstance(seen, Sessions)
+    assert Counter(h.backend.user for h in seen.held) == {"odoo": 6}
+
+
 def test_full_of_connections_that_never_log_in(start_postgres: StartPostgres) -> None:
     server = start_postgres(15, {**SMALL, "max_worker_processes": "1", "autovacuum_max_workers": "1"})
     with ExitStack() as open_:
@@ -120,7 +136,7 @@ def test_a_server_that_is_stopped_dead_does_not_hold_the_answer_up(start_postgre
         snapshot = look(server.dsn(), 1.0)
     finally:
         os.kill(server.pid, signal.SIGCONT)
-    assert isinstance(snapshot.activity, Unavailable) and "was not answered within" in snapshot.activity.reason
+    assert isinstance(snapshot.activity, Unavailable) and "within 0.9 s" in snapshot.activity.reason
     assert refusals(snapshot) == ()
 
 

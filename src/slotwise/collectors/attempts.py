@@ -56,6 +56,13 @@ def start_pgbouncer(shop: Workshop, target: Target, seconds: float) -> Attempt:
     return Attempt(target, shop.submit(job, seconds + _GRACE_SECONDS), time.monotonic(), seconds)
 
 
+def address_of(shop: Workshop, attempt: Attempt, seconds: float) -> str | None:
+    """Where an attempt goes to, as soon as that is known; None where it is not within ``seconds``."""
+    shop.wait((attempt.pending,), seconds, time.monotonic, first_line=True)
+    last = attempt.pending.last
+    return None if last is None else msgspec.json.decode(last, type=PostgresAnswer).address
+
+
 def postgres_answer(shop: Workshop, attempt: Attempt) -> tuple[PostgresAnswer, float]:
     """What came of it, and after how many seconds. A hang is an answer too, with all that came before it."""
     answer, seconds = _answer(shop, attempt, PostgresAnswer)

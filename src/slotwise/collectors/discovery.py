@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import posixpath
 from collections.abc import Callable, Mapping, Sequence
+from ipaddress import ip_address
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from slotwise.collectors.pg_target import LIBPQ_VARIABLES, OsUser, Target
 from slotwise.collectors.pgbouncer_ini import PgBouncerIni
@@ -80,48 +81,109 @@ class PoolerConsole(Struct, frozen=True):
 
 
 class Plan(Struct, frozen=True):
-    """Where to look. ``server`` is the pid of the postmaster on this host that it leads to, where it is here."""
+    """Where to look. ``server`` is the pid of the postmaster on this host that it leads to, where it is here.
+
+    ``others`` are further ways to the same server, for when the role of the first one may not log in. ``elsewhere``
+    names the instances that use another server for certain: their demand says nothing of this one.
+    """
 
     target: Target | None
     consoles: tuple[PoolerConsole, ...]
     server: int | None
     sentences: tuple[str, ...]
+    others: tuple[Target, ...] = ()
+    elsewhere: tuple[str, ...] = ()
+
+
+class _Way(Struct, frozen=True):
+    """The way of one instance to its server. ``through``: a pooler is in between and where it leads is not known."""
+
+    host: str | None
+    port: int
+    pooler: Pooler | None
+    through: bool
 
 
 def plan_for_clients(clients: Sequence[Client], here: Surroundings) -> Plan:
-    """The way from the instances to the server that most of them use; the others are said."""
+    """The way from the instances to the server that most of their processes use; the others are said."""
     if not clients:
         return _plan_for_server(here)
     client = max(clients, key=lambda c: c.pids)
+    way = _way(client, here)
     sentences = [f"Odoo: {c.name}, {c.pids} processes, database server {_place(c)}" for c in clients]
-    others = [c for c in clients if _place(c) != _place(client)]
-    if others:
-        sentences.append(f"looking at the server of {client.name}; for the others give --config FILE or --dsn")
+    if way.pooler is not None and way.through:
+        where = "where it leads is not readable, so through it"
+        sentences.append(f"port {way.port} is a PgBouncer (pid {way.pooler.pid}); {where}")
+    elif way.pooler is not None:
+        where = f"{way.host or 'the local socket'}, port {way.port}"
+        sentences.append(f"PgBouncer (pid {way.pooler.pid}) is in between; PostgreSQL behind it: {where}")
+    server = None if way.through else server_at(way.host, way.port, here)
+    if server is not None:
+        sentences.append(f"PostgreSQL: pid {server.pid}, port {way.port}, on this host")
+    with_others = _with_others(clients, way, client.name, here)
+    return Plan(
+        _target(client, way.host, way.port, here),
+        with_others.consoles,
+        server.pid if server else None,
+        (*sentences, *with_others.sentences),
+        elsewhere=with_others.elsewhere,
+    )
+
+
+def plan_for_address(address: str, clients: Sequence[Client], here: Surroundings) -> Plan:
+    """What belongs to the server at ``host:port`` that the operator named: its poolers, and whose server it is not."""
+    host, _, port = address.rpartition(":")
+    way = _Way(host or None, int(port) if port.isdigit() else DEFAULT_PORT, None, False)
+    server = server_at(way.host, way.port, here)
+    with_others = _with_others(clients, way, "the server that was named", here)
+    return structs.replace(with_others, server=server.pid if server else None)
+
+
+def _with_others(clients: Sequence[Client], way: _Way, named: str, here: Surroundings) -> Plan:
+    """The consoles on the way of every instance that may use this server, and the instances that do not."""
+    consoles: dict[int, PoolerConsole] = {}
+    elsewhere: list[str] = []
+    for client in clients:
+        own = _way(client, here)
+        if _is_another(own, way, here):
+            elsewhere.append(client.name)
+        elif own.pooler is not None and own.pooler.pid not in consoles:
+            consoles[own.pooler.pid] = console_of(own.pooler, client, here)
+    sentences = [f"{name} uses another server, so it is left out; for it give --config FILE" for name in elsewhere]
+    for pooler in here.poolers:
+        if pooler.pid not in consoles:
+            sentences.append(f"PgBouncer (pid {pooler.pid}) runs here too, but no Odoo was seen to reach {named} by it")
+    return Plan(None, tuple(consoles.values()), None, tuple(sentences), elsewhere=tuple(elsewhere))
+
+
+def _way(client: Client, here: Surroundings) -> _Way:
     host, port = _address(client)
     pooler = _pooler_at(host, port, here)
-    consoles: list[PoolerConsole] = []
-    through = False
-    target = _target(client, host, port, here)
-    if pooler is not None:
-        consoles.append(console_of(pooler, client, here))
-        behind = _behind(pooler, client, here)
-        if behind is None:
-            through = True
-            sentences.append(
-                f"port {port} is a PgBouncer (pid {pooler.pid}); where it leads is not readable, so through it"
-            )
-        else:
-            host, port = behind
-            target = _target(client, host, port, here)
-            where = f"{host or 'the local socket'}, port {port}"
-            sentences.append(f"PgBouncer (pid {pooler.pid}) is in between; PostgreSQL behind it: {where}")
-    for other in here.poolers:
-        if other is not pooler:
-            sentences.append(f"PgBouncer (pid {other.pid}) runs here too, but {client.name} does not use it")
-    server = None if through else server_at(host, port, here)
-    if server is not None:
-        sentences.append(f"PostgreSQL: pid {server.pid}, port {port}, on this host")
-    return Plan(target, tuple(consoles), server.pid if server else None, tuple(sentences))
+    if pooler is None:
+        return _Way(host, port, None, False)
+    behind = _behind(pooler, client, here)
+    return _Way(host, port, pooler, True) if behind is None else _Way(*behind, pooler, False)
+
+
+def _is_another(one: _Way, other: _Way, here: Surroundings) -> bool:
+    """Whether two ways lead to different servers for certain: two postmasters of this host, or two addresses."""
+    if one.through or other.through:
+        return False
+    mine, theirs = server_at(one.host, one.port, here), server_at(other.host, other.port, here)
+    if mine is not None and theirs is not None:
+        return mine.pid != theirs.pid
+    if mine is not None or theirs is not None:
+        far = other.host if mine is not None else one.host
+        return _is_literal(far) and not is_local(far, here)
+    return _is_literal(one.host) and _is_literal(other.host) and one.host != other.host
+
+
+def _is_literal(host: str | None) -> bool:
+    try:
+        ip_address(host or "")
+    except ValueError:
+        return False
+    return True
 
 
 def _plan_for_server(here: Surroundings) -> Plan:
@@ -132,10 +194,10 @@ def _plan_for_server(here: Surroundings) -> Plan:
     sentences = [f"no Odoo found on this host; looking at PostgreSQL pid {server.pid}, port {server.port}"]
     if len(here.servers) > 1:
         sentences.append(f"the busiest of {len(here.servers)} servers here; for another one give --dsn")
-    owner = here.owners.get(server.pid)
-    target = reserve_targets(server, owner)[0] if here.may_become and owner is not None else _own_target(server)
+    ways = reserve_targets(server, here.owners.get(server.pid)) if here.may_become else ()
+    first, *others = ways or (_own_target(server),)
     consoles = tuple(console_of(p, None, here) for p in here.poolers if p.ini is None or _leads_to(p.ini, server))
-    return Plan(target, consoles, server.pid, tuple(sentences))
+    return Plan(first, consoles, server.pid, tuple(sentences), tuple(others))
 
 
 def reserve_targets(server: Postmaster, owner: OsUser | None) -> tuple[Target, ...]:

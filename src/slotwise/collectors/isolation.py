@@ -88,15 +88,17 @@ class Workshop:
             os.close(writer)
         return pending
 
-    def wait(self, jobs: tuple[Pending, ...], seconds: float, now: Callable[[], float]) -> None:
-        """Read until every job has answered or ``seconds`` have passed on the clock ``now``.
+    def wait(
+        self, jobs: tuple[Pending, ...], seconds: float, now: Callable[[], float], *, first_line: bool = False
+    ) -> None:
+        """Read until every job has ended (or said its first line) or ``seconds`` have passed on the clock ``now``.
 
         Raises RuntimeError with the traceback when a job met a bug.
         """
         end = now() + seconds
         with selectors.DefaultSelector() as selector:
             for job in jobs:
-                if not job.ended:
+                if not (job.ended or (first_line and job.last is not None)):
                     selector.register(job.descriptor, selectors.EVENT_READ, job)
             while selector.get_map():
                 left = end - now()
@@ -109,6 +111,7 @@ class Workshop:
                     if not chunk:
                         key.data.ended = True
                         key.data.ended_at = now()
+                    if not chunk or (first_line and key.data.last is not None):
                         selector.unregister(key.fd)
         for job in jobs:
             if job.last is not None and job.last.startswith(_BUG):

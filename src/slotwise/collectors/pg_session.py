@@ -103,9 +103,6 @@ def become(run_as: OsUser | None, environment: object) -> None:
             os.environ.pop(name, None)
         os.environ.update(environment)
     if run_as is not None and run_as.uid != os.geteuid():
-        # The resolver's codec for host names: the other user may not be able to read Python's files.
-        import encodings.idna  # noqa: F401
-
         os.initgroups(run_as.name, run_as.gid)
         os.setgid(run_as.gid)
         os.setuid(run_as.uid)
@@ -175,11 +172,11 @@ def _reached(error: Error, parameters: dict[str, str]) -> tuple[str, int]:
     return host.split(",")[0], int(port.split(",")[0]) if port.split(",")[0].isdigit() else 5432
 
 
-def _wanted(parameters: dict[str, str]) -> str | None:
-    """Where the connection will be made to, as far as the parameters tell."""
-    host = parameters.get("host") or parameters.get("hostaddr") or os.environ.get("PGHOST")
+def _wanted(parameters: dict[str, str]) -> str:
+    """Where the connection will be made to, as far as the parameters tell; ``:5432`` is libpq's own socket."""
+    host = parameters.get("host") or parameters.get("hostaddr") or os.environ.get("PGHOST") or ""
     port = parameters.get("port") or os.environ.get("PGPORT") or "5432"
-    return _address(host, port) if host else None
+    return _address(host, port)
 
 
 def _address(host: str, port: str) -> str:

@@ -21,6 +21,7 @@ from slotwise.collectors.assembly import (
 )
 from slotwise.collectors.attempts import (
     Attempt,
+    address_of,
     pgbouncer_answer,
     postgres_answer,
     start_pgbouncer,
@@ -31,23 +32,23 @@ from slotwise.collectors.discovery import (
     Plan,
     PoolerConsole,
     Surroundings,
+    plan_for_address,
     plan_for_clients,
     pooler_at,
     reserve_targets,
-    server_at,
 )
 from slotwise.collectors.helper_process import workshop
 from slotwise.collectors.host import look_at_host
 from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.collectors.isolation import Workshop
 from slotwise.collectors.pg_failures import INVALID_DSN
-from slotwise.collectors.pg_session import PostgresAnswer
 from slotwise.collectors.pg_target import Target
 from slotwise.collectors.pgbouncer_rows import pgbouncer_of_rows
 from slotwise.collectors.process_limits import open_files_limit
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.processes import ServerProcesses
 from slotwise.snapshot.refusals import Refusals
 
@@ -106,9 +107,9 @@ class _Run:
         host = _host(self._request)
         plan = plan_for_clients(host.clients, host.surroundings)
         reason, remedy = "no connection was made (--offline)", "run without --offline"
-        snapshot = without_connection(self._snapshot(host, plan.server), reason, remedy)
+        snapshot = without_connection(self._snapshot(host, plan), reason, remedy)
         snapshot = structs.replace(snapshot, pgbouncers=Unavailable("PgBouncer admin console", reason, remedy))
-        return self._completed(snapshot, host, plan.server), Discovery(plan.sentences)
+        return self._completed(snapshot, host, plan), Discovery(plan.sentences)
 
     def connected(self, shop: Workshop) -> tuple[Snapshot, Discovery]:
         request = self._request
@@ -119,51 +120,52 @@ class _Run:
         ]
         # The driver is imported over there while this process looks at the host.
         host = _host(request)
-        plan = plan_for_clients(host.clients, host.surroundings) if first is None else Plan(None, (), None, ())
         if first is None:
+            plan = plan_for_clients(host.clients, host.surroundings)
             if plan.target is None:
                 raise OperatorError("; ".join(plan.sentences), "give --dsn or --config")
             first = self._start(shop, plan.target)
-        found = [] if request.pgbouncer_dsns else list(plan.consoles)
-        consoles = [
-            *named,
-            *(
-                (console, start_pgbouncer(shop, console.targets[0], self._left()))
-                for console in found
-                if console.targets
-            ),
-        ]
-        answer, seconds = postgres_answer(shop, first)
-        _refuse_bad_dsn(answer)
-        server = plan.server if plan.server is not None else _server_of(answer, host)
-        visits = [PostgresVisit(first.target.named, answer, seconds), *self._by_reserve(shop, answer, host, server)]
-        snapshot = with_postgres(self._snapshot(host, server), visits, self._taken_at)
-        snapshot = with_consoles(snapshot, [self._console(shop, c, a, host.surroundings) for c, a in consoles])
+        else:
+            address = address_of(shop, first, self._left())
+            plan = plan_for_address(address or "", host.clients, host.surroundings)
+        if request.configs:
+            # Who names both a file and a server says that they belong together.
+            plan = structs.replace(plan, elsewhere=())
+        found = () if request.pgbouncer_dsns else plan.consoles
+        started = [(c, start_pgbouncer(shop, c.targets[0], self._left())) for c in found if c.targets]
+        visits = self._visits(shop, first, plan, host)
+        answer = visits[0].answer
+        snapshot = with_postgres(self._snapshot(host, plan), visits, self._taken_at)
+        consoles = [self._console(shop, c, a, host.surroundings) for c, a in (*named, *started)]
+        snapshot = with_consoles(snapshot, consoles)
         sentences = plan.sentences
         if answer.through_pooler:
             sentences = (*sentences, f"{answer.address} is a pooler: what is behind it was read through it")
-        return self._completed(snapshot, host, server), Discovery(sentences)
+        return self._completed(snapshot, host, plan), Discovery(sentences)
+
+    def _visits(self, shop: Workshop, first: Attempt, plan: Plan, host: HostEvidence) -> list[PostgresVisit]:
+        """Every way in that was tried, in order: as told, as another role where that one may not log in, by the
+        reserve."""
+        answer, seconds = postgres_answer(shop, first)
+        if answer.failure is not None and answer.failure.kind == INVALID_DSN:
+            raise OperatorError(answer.failure.text, answer.failure.remedy)
+        visits = [PostgresVisit(first.target.named, answer, seconds)]
+        here = host.surroundings
+        postmaster = next((s for s in here.servers if s.pid == plan.server), None)
+        further = plan.others
+        if answer.failure is None or answer.failure.kind != "authentication":
+            further = ()
+        if answer.failure is not None and answer.failure.wall in _RESERVE_WALLS and postmaster and here.may_become:
+            further = reserve_targets(postmaster, here.owners.get(postmaster.pid))
+        for target in further:
+            again, seconds = postgres_answer(shop, self._start(shop, target))
+            visits.append(PostgresVisit(target.named, again, seconds))
+            if again.failure is None or again.failure.kind != "authentication":
+                break
+        return visits
 
     def _start(self, shop: Workshop, target: Target) -> Attempt:
         return start_postgres(shop, target, self._taken_at, self._left())
-
-    def _by_reserve(
-        self, shop: Workshop, answer: PostgresAnswer, host: HostEvidence, server: int | None
-    ) -> list[PostgresVisit]:
-        """After a wall that stands before ordinary roles only: in as the OS superuser, where this process is root."""
-        here = host.surroundings
-        postmaster = next((s for s in here.servers if s.pid == server), None)
-        refused = answer.failure is not None and answer.failure.wall in _RESERVE_WALLS
-        if not refused or postmaster is None or not here.may_become:
-            return []
-        visits: list[PostgresVisit] = []
-        for target in reserve_targets(postmaster, here.owners.get(postmaster.pid)):
-            attempt = self._start(shop, target)
-            again, seconds = postgres_answer(shop, attempt)
-            visits.append(PostgresVisit(target.named, again, seconds))
-            if again.parts is not None or again.failure is None or again.failure.kind != "authentication":
-                break
-        return visits[-1:]
 
     def _console(self, shop: Workshop, console: PoolerConsole, attempt: Attempt, here: Surroundings) -> ConsoleVisit:
         """A console by the first way in that is let in."""
@@ -200,10 +202,10 @@ class _Run:
         )
         return ConsoleVisit(named, seen, total)
 
-    def _snapshot(self, host: HostEvidence, server: int | None) -> Snapshot:
+    def _snapshot(self, host: HostEvidence, plan: Plan) -> Snapshot:
         servers = host.server_processes
         if isinstance(servers, ServerProcesses):
-            servers = structs.replace(servers, chosen=server)
+            servers = structs.replace(servers, chosen=plan.server)
         return Snapshot(
             taken_at=self._taken_at,
             host=platform.node(),
@@ -214,11 +216,12 @@ class _Run:
             sockets=host.sockets,
             memory=host.memory,
             machine=host.machine,
-            odoo=host.odoo,
+            odoo=_without(host.odoo, plan.elsewhere),
         )
 
-    def _completed(self, snapshot: Snapshot, host: HostEvidence, server: int | None) -> Snapshot:
+    def _completed(self, snapshot: Snapshot, host: HostEvidence, plan: Plan) -> Snapshot:
         """With what the host shows of the server that was chosen."""
+        server = plan.server
         if server is not None and server in host.titles:
             snapshot = structs.replace(snapshot, titles=host.titles[server])
         else:
@@ -226,22 +229,35 @@ class _Run:
             snapshot = structs.replace(snapshot, titles=gap)
         if server is not None and server in host.settings:
             snapshot = with_settings_without_connection(snapshot, host.settings[server])
-        return with_refusals(snapshot, host.refusals) if isinstance(host.refusals, Refusals) else snapshot
+        if isinstance(host.refusals, Unavailable):
+            return snapshot
+        foreign = _foreign_logs(host.odoo, plan.elsewhere) - set(self._request.log_files)
+        return with_refusals(snapshot, _without_logs(host.refusals, foreign))
 
 
-def _refuse_bad_dsn(answer: PostgresAnswer) -> None:
-    if answer.failure is not None and answer.failure.kind == INVALID_DSN:
-        raise OperatorError(answer.failure.text, answer.failure.remedy)
+def _without(odoo: Odoo | Unavailable, elsewhere: tuple[str, ...]) -> Odoo | Unavailable:
+    """The instances that may use the server that was looked at: the demand of the others is not its demand."""
+    if isinstance(odoo, Unavailable) or not elsewhere:
+        return odoo
+    kept = tuple(i for i in odoo.instances if i.id not in elsewhere)
+    if not kept:
+        reason = f"the Odoo that was found uses another server ({', '.join(elsewhere)})"
+        return Unavailable("Odoo configuration", reason, "give --config FILE of the Odoo that uses this server")
+    return structs.replace(odoo, instances=kept)
 
 
-def _server_of(answer: PostgresAnswer, host: HostEvidence) -> int | None:
-    """The postmaster on this host that a connection string led to, where it is here."""
-    if answer.address is None or answer.through_pooler:
-        return None
-    place, _, port = answer.address.rpartition("." if answer.address.startswith("/") else ":")
-    directory = place.removesuffix("/.s.PGSQL") if place.startswith("/") else place
-    server = server_at(directory, int(port), host.surroundings) if port.isdigit() else None
-    return server.pid if server is not None else None
+def _foreign_logs(odoo: Odoo | Unavailable, elsewhere: tuple[str, ...]) -> set[str]:
+    """The logs that only instances on other servers write: what was refused there, this server did not refuse."""
+    instances = odoo.instances if isinstance(odoo, Odoo) else ()
+    logs = {i.id: str(i.value("logfile")) for i in instances}
+    return {log for id_, log in logs.items() if id_ in elsewhere} - {
+        log for id_, log in logs.items() if id_ not in elsewhere
+    }
+
+
+def _without_logs(refusals: Refusals, logs: set[str]) -> Refusals:
+    kept = tuple(r for r in refusals.refusals if r.source not in logs)
+    return structs.replace(refusals, refusals=kept, looked_in=tuple(n for n in refusals.looked_in if n not in logs))
 
 
 def _host(request: Request) -> HostEvidence:
