@@ -7,10 +7,13 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slotwise.capacity import memory
+from slotwise.capacity.demand import demand
 from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
 from slotwise.capacity.headroom import BADNESS, Fit
+from slotwise.capacity.pgbouncer_pools import PgBouncerPools
 from slotwise.capacity.planner import Terms, plan_server, ram_bound, weigh
 from slotwise.capacity.pooling import Workload
+from slotwise.capacity.sweep import sweeps
 
 GIB = memory.GIB
 
@@ -162,3 +165,26 @@ def test_zero_databases_and_zero_everything() -> None:
     nothing = plan_server(Deployment(hosts=(), servers=(PostgresServer(max_connections=10),)), "primary")
     assert nothing.demand.guide == 0
     assert nothing.verdict is Fit.FITS
+
+
+def test_a_standing_pgbouncer_is_sized_and_not_added() -> None:
+    host, server = OdooHost(odoo_version=18, workers=8), PostgresServer(max_connections=100)
+    fresh = plan_server(of(host, server), "primary")
+    standing = plan_server(of(host, replace(server, pgbouncer=PgBouncerPools())), "primary")
+    titles = [{one.name: one.title for one in plan.alternatives}["add-pgbouncer"] for plan in (fresh, standing)]
+    assert titles == ["Put PgBouncer before PostgreSQL", "Size PgBouncer's pools"]
+
+
+def test_the_sweep_passes_through_the_plan() -> None:
+    hosts = (
+        OdooHost(odoo_version=18, name="web", workers=8, databases=("a", "b")),
+        OdooHost(odoo_version=18, name="jobs", workers=2, databases=("a", "b")),
+    )
+    deployment = Deployment(hosts=hosts, servers=(PostgresServer(max_connections=100),))
+    wanted = demand(deployment)
+    for sweep in sweeps(deployment, "primary", Terms()):
+        here = next(point for point in sweep.points if point.x == sweep.now)
+        assert (here.steady, here.typical, here.peak, here.guide) == (
+            wanted.steady, wanted.typical, wanted.peak, wanted.guide,
+        )  # fmt: skip
+        assert [point.typical for point in sweep.points] == sorted(point.typical for point in sweep.points)

@@ -163,7 +163,9 @@ def alternatives(deployment: Deployment, name: str, terms: Terms) -> tuple[Alter
     pooled, sizing = _with_pgbouncer(natural, name, terms)
     found = [_alternative("fit-the-pools", fitted, name, terms)]
     slots = _alternative("raise-max-connections", raised, name, terms)
-    pooler = _alternative("add-pgbouncer", pooled, name, terms, sizing)
+    pooler = _alternative(
+        "add-pgbouncer", pooled, name, terms, sizing, stands=deployment.server(name).pgbouncer is not None
+    )
     found.extend((slots, pooler) if _worth_raising(raised.server(name)) else (pooler, slots))
     if not any(one.verdict is Fit.FITS for one in found):
         fewer = _fewer_workers(deployment, name, terms)
@@ -297,13 +299,21 @@ _STORIES: dict[str, tuple[str, str, str, str]] = {
 
 
 def _alternative(
-    name: str, deployment: Deployment, server_name: str, terms: Terms, sizing: PoolSizing | None = None
+    name: str,
+    deployment: Deployment,
+    server_name: str,
+    terms: Terms,
+    sizing: PoolSizing | None = None,
+    *,
+    stands: bool = False,
 ) -> Alternative:
     weighed = weigh(deployment, server_name, terms)
     server = deployment.server(server_name)
     title, restart, risk, reason = _STORIES[name]
     if _cuts_pools(deployment):
         risk = f"{risk}; db_maxconn is below what a worker keeps, so it reconnects when it changes databases"
+    if name == "add-pgbouncer" and stands:
+        title, restart = "Size PgBouncer's pools", "nothing: RELOAD in PgBouncer's console; Odoo for its own pools"
     if name == "raise-max-connections" and server.max_connections is not None:
         title = f"max_connections = {server.max_connections}"
     fit = weighed.fit

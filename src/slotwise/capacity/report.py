@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
 from slotwise.capacity.demand import Demand
 from slotwise.capacity.headroom import BADNESS, Fit
 from slotwise.capacity.plan import Calibration, ServerPlan
-from slotwise.capacity.transition import Transition
+
+if TYPE_CHECKING:
+    from slotwise.capacity.transition import Transition
 
 
 class SweepPoint(msgspec.Struct, frozen=True):

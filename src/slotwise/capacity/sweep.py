@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from slotwise.capacity import queueing
 from slotwise.capacity.demand import demand_figures
-from slotwise.capacity.deployment import Deployment, OdooHost, grouped
+from slotwise.capacity.deployment import Deployment, OdooHost
 from slotwise.capacity.guide import guide
 from slotwise.capacity.plan import Alternative
 from slotwise.capacity.planner import Terms
@@ -18,7 +18,10 @@ PLENTY_OF_SLOTS = 100_000
 
 
 def sweeps(deployment: Deployment, server: str, terms: Terms) -> tuple[Sweep, ...]:
-    """Demand on ``server`` with one to twice as many workers, and one to twice as many databases, on every host."""
+    """Demand on ``server`` with one to twice as many workers, and one to twice as many databases.
+
+    Hosts that differ keep their proportion, so that the line passes through the plan where it stands now.
+    """
     found = []
     workers = max((host.workers for host in deployment.hosts), default=0)
     if workers:
@@ -34,20 +37,27 @@ def _sweep(deployment: Deployment, server: str, field: str, now: int, most: int)
     xs = sorted({*range(1, most + 1, step), max(1, now), most})
     points = []
     for x in xs:
-        hosts = grouped(tuple(_with(host, field, x) for host in deployment.hosts))
+        hosts = tuple(_with(host, field, x, now) for host in deployment.hosts)
         wanted = demand_figures(replace(deployment, hosts=hosts), server)
         formula = guide(tuple(host for host in hosts if host.server == server))
         points.append(SweepPoint(x, wanted.steady, wanted.typical, wanted.peak, formula))
     return Sweep(field, now, tuple(points))
 
 
-def _with(host: OdooHost, field: str, x: int) -> OdooHost:
+def _with(host: OdooHost, field: str, x: int, now: int) -> OdooHost:
+    """The host at ``x`` of the field, in the proportion that it has now to the host with the most of it."""
     if field == "workers":
-        # Without names a fleet whose hosts differ in workers only is one host many times.
-        return replace(host, name="", databases=host.database_count, workers=x) if host.workers else host
-    per_worker = None if host.databases_per_worker is None else min(host.databases_per_worker, x)
-    preloaded = min(host.preloaded_count, x)
-    return replace(host, databases=x, preloaded=preloaded, databases_per_worker=per_worker)
+        return replace(host, workers=_scaled(host.workers, x, now)) if host.workers else host
+    count = _scaled(host.database_count, x, now)
+    per_worker = None if host.databases_per_worker is None else min(host.databases_per_worker, count)
+    preloaded = min(host.preloaded_count, count)
+    if count == host.database_count:
+        return host
+    return replace(host, databases=count, preloaded=preloaded, databases_per_worker=per_worker)
+
+
+def _scaled(value: int, x: int, now: int) -> int:
+    return x if value == now else max(1, round(value * x / max(1, now)))
 
 
 def waits(best: Alternative, terms: Terms) -> tuple[WaitPoint, ...]:

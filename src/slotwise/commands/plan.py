@@ -14,7 +14,6 @@ from slotwise.capacity.plan import ServerPlan
 from slotwise.capacity.planner import Terms, behind_pgbouncer, plan_server, weigh
 from slotwise.capacity.report import PlanReport, WhatIf
 from slotwise.capacity.sweep import sweeps, waits
-from slotwise.capacity.transition import transition
 from slotwise.commands.plan_assumptions import assumptions
 from slotwise.commands.plan_changes import FLAGS, changed
 from slotwise.commands.plan_fields import find_field
@@ -176,6 +175,8 @@ def _what_if(text: str, subject: Subject, server: str) -> WhatIf:
 
 
 def _compared(request: PlanRequest, old: Path, new: Path) -> PlanReport:
+    from slotwise.capacity.transition import transition
+
     before = _read(old, request, request.old_version)
     if before.bare:
         before = _with_flags(before, msgspec.structs.replace(request, changes=_shared(request.changes)))

@@ -63,7 +63,7 @@ def _server(plan: ServerPlan, report: PlanReport | None) -> str:
 
 def _badge(fit: Fit) -> str:
     """A verdict in words, with a sign and a colour that only repeat them."""
-    return f'<span class="badge {CLASSES[fit]}">{SYMBOLS[fit]} {VERDICT_WORDS[fit]}</span>'
+    return f'<span class="badge {CLASSES[fit]}">{SYMBOLS[fit]}&nbsp;{VERDICT_WORDS[fit]}</span>'
 
 
 def _figures(plan: ServerPlan) -> str:

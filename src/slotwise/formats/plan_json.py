@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import msgspec
 
-from slotwise.capacity.demand import Demand, Term
-from slotwise.capacity.figures import Figures
-from slotwise.capacity.plan import Alternative, ServerPlan
-from slotwise.capacity.pooling import PoolSizing
-from slotwise.capacity.queueing import Wait
-from slotwise.capacity.report import PlanReport
-from slotwise.capacity.transition import Transition
+if TYPE_CHECKING:
+    from slotwise.capacity.demand import Demand, Term
+    from slotwise.capacity.figures import Figures
+    from slotwise.capacity.plan import Alternative, ServerPlan
+    from slotwise.capacity.pooling import PoolSizing
+    from slotwise.capacity.queueing import Wait
+    from slotwise.capacity.report import PlanReport
+    from slotwise.capacity.transition import Transition
+
 
 SCHEMA = "slotwise.plan/1"
 

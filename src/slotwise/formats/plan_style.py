@@ -23,7 +23,8 @@ section{border-top:1px solid var(--rule);padding:1rem 0}
 .tiles small{display:block;line-height:1.3}
 figure{margin:1.5rem 0}figcaption{font-weight:600;margin-bottom:.25rem}
 figure>svg{display:block;width:100%;height:auto}
-svg text{fill:var(--soft);font-size:12px}svg text.strong{fill:var(--ink);font-weight:600}
+svg text{fill:var(--soft);font-size:12px;paint-order:stroke;stroke:var(--ground);stroke-width:3px}
+svg text.strong{fill:var(--ink);font-weight:600}
 .grid{stroke:var(--rule);stroke-width:1}.axis{stroke:var(--soft);stroke-width:1}
 .line{fill:none;stroke-width:2.2}
 .s1{stroke:var(--s1)}.s2{stroke:var(--s2)}.s3{stroke:var(--s3)}.s4{stroke:var(--s4)}.s5{stroke:var(--s5)}
