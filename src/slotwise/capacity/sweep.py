@@ -14,6 +14,9 @@ from slotwise.capacity.pooling import PoolSizing, size_pools
 from slotwise.capacity.report import Sweep, SweepPoint, WaitPoint
 
 POINTS = 25
+MANY_HOSTS = 200
+"""Different hosts above which only workers are varied: a plan stays instant."""
+
 PLENTY_OF_SLOTS = 100_000
 
 
@@ -26,6 +29,8 @@ def sweeps(deployment: Deployment, server: str, terms: Terms) -> tuple[Sweep, ..
     workers = max((host.workers for host in deployment.hosts), default=0)
     if workers:
         found.append(_sweep(deployment, server, "workers", workers, max(16, 2 * workers)))
+    if len(deployment.hosts) > MANY_HOSTS:
+        return tuple(found)
     databases = max((host.database_count for host in deployment.hosts), default=0)
     found.append(_sweep(deployment, server, "databases", databases, max(10, 2 * databases)))
     return tuple(found)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -117,10 +118,26 @@ def databases(field: str, value: object) -> Value:
     if isinstance(value, list | tuple):
         if len(value) > MOST_DATABASES:
             raise OperatorError(f"{field}: {len(value)} names are too many", f"give at most {MOST_DATABASES}")
-        if set(map(type, value)) - {str} or "" in value or max(map(len, value), default=0) > LONGEST_NAME:
+        try:
+            names = _distinct_names(tuple(value))
+        except TypeError:  # a list or mapping among the names
+            names = None
+        if names is None:
             return tuple(str(word(field, name)) for name in value)  # slow, and names the one that is wrong
-        return tuple(dict.fromkeys(value))
+        return names
     return whole(0, MOST_DATABASES)(field, value)
+
+
+@lru_cache(maxsize=64)
+def _distinct_names(names: tuple[str, ...]) -> tuple[str, ...] | None:
+    """The names without repeats; None when one of them is no name. Remembered: hosts of a fleet share their lists."""
+    if (
+        set(map(type, names)) - {str}
+        or not all(map(str.strip, names))
+        or max(map(len, names), default=0) > LONGEST_NAME
+    ):
+        return None
+    return tuple(dict.fromkeys(names))
 
 
 MOST_DATABASES = 100_000
