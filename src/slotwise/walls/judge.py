@@ -140,7 +140,7 @@ def _structured(record: dict[str, Any]) -> LogEvent | None:
         "postgres",
         user=record.get("user") or None,
         database=record.get("dbname") or None,
-        pid=int(pid) if pid.isdigit() else None,
+        pid=int(pid) if pid.isdecimal() and len(pid) < 10 else None,
     )
 
 

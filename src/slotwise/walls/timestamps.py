@@ -72,10 +72,13 @@ def syslog_seconds(match: re.Match[str], reference: float) -> float | None:
 
 
 def iso(seconds: float | None) -> str | None:
-    """``2026-11-23T17:08:02.944Z``, or None for None."""
+    """``2026-11-23T17:08:02.944Z``; None for None, and for a time that no calendar holds."""
     if seconds is None:
         return None
-    moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+    try:
+        moment = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(seconds=seconds)
+    except OverflowError:
+        return None  # a torn record can claim any time
     return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
 
 

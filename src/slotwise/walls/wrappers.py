@@ -111,10 +111,10 @@ def _journal(record: dict[str, Any]) -> Wrapped:
     pid = str(record.get("_PID") or record.get("SYSLOG_PID") or "")
     return Wrapped(
         f"{ident}[{pid}]",
-        int(stamp) / 1e6 if stamp.isdigit() else None,
+        int(stamp) / 1e6 if _is_number(stamp) else None,
         str(message),
         _layer(ident),
-        int(pid) if pid.isdigit() else None,
+        int(pid) if _is_number(pid) else None,
     )
 
 
@@ -157,3 +157,8 @@ def _layer(ident: str) -> str | None:
         if word in ident.lower():
             return layer
     return None
+
+
+def _is_number(text: str) -> bool:
+    """True for a run of ordinary digits of a sane length (a torn record may hold anything)."""
+    return text.isascii() and text.isdigit() and len(text) <= 17
