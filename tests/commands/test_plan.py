@@ -9,12 +9,17 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slotwise.capacity.headroom import Fit
 from slotwise.capacity.report import PlanReport
 from slotwise.collectors.saved_snapshot import read_snapshot
 from slotwise.commands.plan import PlanRequest, exit_code, managed_catalogue, plan
+from slotwise.commands.plan_fields import FIELDS
+from slotwise.commands.plan_fleet import parse_fleet
 from slotwise.errors import ExitCode, OperatorError
+from slotwise.formats.plan_json import plan_document
 
 GUIDE_EXAMPLE = {"workers": "8", "max_cron_threads": "2"}
 
@@ -373,3 +378,61 @@ def test_the_howtos_fleet_is_one(tmp_path: Path) -> None:
     report = planned(fleet=fleet_file(tmp_path, fleet))
     assert {one.server.name for one in report.servers} == {"main", "copy"}
     assert sum(host.count for host in report.servers[0].hosts) == 4
+
+
+_TEXTS = (
+    st.text(max_size=12)
+    | st.integers(-5, 10**7).map(str)
+    | st.sampled_from(["16GB", "0GB", "true", "nan", "inf", "1e3"])
+)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.dictionaries(st.sampled_from([field.name for field in FIELDS]), _TEXTS, max_size=4), st.booleans())
+def test_any_flags_give_a_plan_or_a_mistake(changes: dict[str, str], pooled: bool) -> None:
+    try:
+        report = planned(changes=changes, pgbouncer=pooled)
+    except OperatorError as error:
+        assert "\n" not in error.problem.strip()
+        return
+    document = json.dumps(plan_document(report, "0"), allow_nan=False)
+    assert json.loads(document)["schema"] == "slotwise.plan/1"
+    for one in report.servers:
+        wanted = one.demand
+        assert wanted.steady <= wanted.typical <= wanted.peak <= wanted.ceiling
+
+
+@settings(deadline=None, max_examples=150)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "hosts",
+                        "servers",
+                        "workload",
+                        "headroom",
+                        "like",
+                        "workers",
+                        "databases",
+                        "server",
+                        "replica",
+                        "pgbouncer",
+                        "a",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
+def test_any_document_is_a_fleet_or_a_mistake(document: object) -> None:
+    try:
+        parse_fleet(json.dumps(document).encode(), "fleet.json", managed_catalogue())
+    except OperatorError as error:
+        assert error.problem

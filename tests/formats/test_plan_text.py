@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from slotwise.commands.plan import PlanRequest, plan
 from slotwise.formats.plan_text import WIDTH, plan_text
 
@@ -35,3 +37,12 @@ def test_waits_what_ifs_and_unknowns() -> None:
     assert "workers=9" in text
     pooled = PlanRequest(changes={"workers": "8", "databases": "20", "ram": "16GB"})
     assert "p99" in plan_text(plan(pooled))
+
+
+def test_a_fleet_stays_on_one_screen(tmp_path: Path) -> None:
+    hosts = "\n".join(f"  h{number}: {{workers: {number + 1}}}" for number in range(40))
+    path = tmp_path / "fleet.yaml"
+    path.write_text(f"servers: {{main: {{max_connections: 9000}}}}\nhosts:\n{hosts}\n", encoding="utf-8")
+    text = plan_text(plan(PlanRequest(fleet=path)))
+    assert len(text.splitlines()) <= 55
+    assert "more places (--details)" in text

@@ -87,7 +87,8 @@ def _on_its_machine(server: PostgresServer, snapshot: Snapshot) -> PostgresServe
     if not isinstance(machine, Host):
         return server
     cores = max(1, int(machine.cores))
-    here = isinstance(snapshot.server_processes, ServerProcesses) and bool(snapshot.server_processes.postmasters)
+    seen = snapshot.server_processes
+    here = isinstance(seen, ServerProcesses) and seen.chosen is not None
     return replace(server, cores=cores, shared_with_odoo=True) if here else replace(server, ram_bytes=None)
 
 

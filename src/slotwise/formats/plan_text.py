@@ -13,6 +13,8 @@ from slotwise.capacity.transition import Transition
 WIDTH = 100
 BAR_WIDTH = 60
 MIB = 1024 * 1024
+MOST_PLACES = 6
+"""Configuration files whose settings the one screen shows; a fleet has more of them."""
 
 VERDICT_WORDS = {
     Fit.FITS: "fits",
@@ -114,7 +116,8 @@ def _recommendation(best: Alternative, details: bool) -> list[str]:
     by_place: dict[str, list[PlanSetting]] = {}
     for setting in best.settings:
         by_place.setdefault(setting.where, []).append(setting)
-    for where, settings in by_place.items():
+    shown = len(by_place) if details else MOST_PLACES
+    for where, settings in list(by_place.items())[:shown]:
         if details:
             lines.append(f"    {where}")
             for setting in settings:
@@ -122,6 +125,8 @@ def _recommendation(best: Alternative, details: bool) -> list[str]:
         else:
             together = ", ".join(f"{setting.name} = {setting.value}" for setting in settings)
             lines += _wrapped(f"{where}: {together}", "    ", "      ")
+    if len(by_place) > shown:
+        lines.append(f"    and {len(by_place) - shown} more places (--details)")
     if best.pooling is not None:
         lines += _pooling(best.pooling)
     return lines
