@@ -52,8 +52,8 @@ from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.processes import ServerProcesses
 from slotwise.snapshot.refusals import Refusals
 
-_MARGIN_SECONDS = 0.3
-_MARGIN_RATIO = 0.1
+_MARGIN_SECONDS = 0.6
+_MARGIN_RATIO = 0.2
 """What is left of the deadline for putting the answer together: this many seconds, at most this part of it."""
 _RESERVE_WALLS = frozenset(
     {"pg_reserved", "pg_role_limit", "pg_db_limit", "pgb_max_client_conn", "pgb_query_wait", "pgb_server_login"}
