@@ -6,15 +6,14 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from slotwise.demo.postgres_server import PostgresServer, PostgresServers
+from slotwise.demo.postgres_server import PostgresServer
 from slotwise.standin.flows import RequestOptions
 from tests.conftest import StartStandin
-from tests.servers import alive, binaries_for, create_odoo, odoo_sessions, until
+from tests.servers import alive, odoo_sessions, until
 
 STARTS_A_HOST_AND_WAITS = """
 import sys, time
@@ -29,11 +28,10 @@ with StandinHost(StandinSettings(db_port=int(port), db_name=("prod",)), Path(hom
 """
 
 
-@pytest.fixture(scope="module")
-def server(postgres_servers: PostgresServers) -> Iterator[PostgresServer]:
-    with postgres_servers.start(binaries_for(15)) as running:
-        create_odoo(running, ["prod"])
-        yield running
+@pytest.fixture
+def server(two_databases: PostgresServer) -> PostgresServer:
+    until(lambda: not odoo_sessions(two_databases))
+    return two_databases
 
 
 def test_stop_ends_every_process_and_session(server: PostgresServer, start_standin: StartStandin) -> None:

@@ -7,25 +7,23 @@ an open browser, without any error; with ``postgres`` in session mode all did.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 
 import pytest
 
 from slotwise.demo.pgbouncer_server import PgBouncerServer
-from slotwise.demo.postgres_server import PostgresServer, PostgresServers
+from slotwise.demo.postgres_server import PostgresServer
 from slotwise.standin.flows import RequestOptions
 from slotwise.standin.host import StandinHost
 from tests.conftest import StartPgBouncer, StartStandin
-from tests.servers import binaries_for, create_odoo, odoo_sessions, until
+from tests.servers import odoo_sessions, until
 
 THREE_MESSAGES = RequestOptions(notifies_bus=True)
 
 
-@pytest.fixture(scope="module")
-def server(postgres_servers: PostgresServers) -> Iterator[PostgresServer]:
-    with postgres_servers.start(binaries_for(15)) as running:
-        create_odoo(running, ["prod"])
-        yield running
+@pytest.fixture
+def server(two_databases: PostgresServer) -> PostgresServer:
+    until(lambda: not odoo_sessions(two_databases))
+    return two_databases
 
 
 def pooled(

@@ -11,11 +11,8 @@ time to go away (a closed connection leaves pg_stat_activity a moment later) is 
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
-import subprocess
-import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -25,17 +22,14 @@ import msgspec
 
 from slotwise.errors import OperatorError
 from slotwise.standin import messages
+from slotwise.standin.channel import Channel, Sent
 from slotwise.standin.flows import RequestOptions
-from slotwise.standin.messages import Answer, Condition, Order, StandinRole
-from slotwise.standin.odoo_bin import SETTINGS_VARIABLE
-from slotwise.standin.process import Lines, write_line
+from slotwise.standin.messages import Answer, Condition, StandinRole
 from slotwise.standin.settings import StandinSettings, command_line, write_home
 
 RequestKind = Literal["page", "login", "rpc"]
 
-_ANSWER_SECONDS = 30.0
 _START_SECONDS = 20.0
-_STOP_SECONDS = 10.0
 _READ_ONLY_DEFAULTS = RequestOptions()
 
 
@@ -76,13 +70,9 @@ class StandinHost:
         self.home = home
         self.conf_file = home / "odoo.conf"
         self.log_file = home / "odoo.log"
-        self._roles: dict[int, StandinRole] = {}
-        self._answers: dict[tuple[int, int], Answer] = {}
-        self._failures: list[str] = []
-        self._program: subprocess.Popen[bytes] | None = None
-        self._shells: dict[int, subprocess.Popen[bytes]] = {}
-        self._reports: dict[int, Lines] = {}
-        self._orders_sent = 0
+        self._channel = Channel(home)
+        self._program = 0
+        self._shells: set[int] = set()
         self._next_worker = 0
 
     def __enter__(self) -> StandinHost:
@@ -108,50 +98,44 @@ class StandinHost:
         Raises OperatorError with the server's words when a process cannot start.
         """
         write_home(self.home, self.settings)
-        self._program = self._spawn(command_line(self.settings, self.home))
-        expected = self._expected_roles()
-        deadline = time.monotonic() + _START_SECONDS
-        while sorted(self._roles.values()) != sorted(expected):
-            if self._failures and (complete or self._program.pid not in self._roles):
-                words = self._failures[-1]
-                self.stop()
-                raise OperatorError(
-                    f"the stand-in does not start: {words}", "see the message; free a slot or mend the address"
-                )
-            if self._failures:
-                return
-            self._listen_until(deadline, "the stand-in does not start")
+        self._program = self._channel.start(command_line(self.settings, self.home), self.settings)
+        expected = sorted(self._expected_roles())
+
+        def settled() -> bool:
+            return bool(self._channel.failures) or sorted(self._channel.roles.values()) == expected
+
+        self._channel.wait(settled, _START_SECONDS, "the stand-in does not start")
+        if self._channel.failures and (complete or self._program not in self._channel.roles):
+            words = self._channel.failures[-1]
+            self.stop()
+            raise OperatorError(f"the stand-in does not start: {words}", "free a slot, or mend the address")
 
     def stop(self) -> None:
         """End every process of the host and wait for it. Harmless when it has ended already."""
-        for pid in list(self._shells):
-            self.close_shell(pid)
-        if self._program is None:
-            return
-        _end(self._program)
-        self._program = None
-        self._roles.clear()
-        self._reports.clear()
+        self._channel.end_all()
+        self._shells.clear()
 
     @property
     def pid(self) -> int:
         """The master's pid (the only process's, in threaded mode)."""
-        assert self._program is not None, "the host runs only between start and stop"
-        return self._program.pid
+        return self._program
 
     def processes(self, role: StandinRole | None = None) -> list[StandinProcessInfo]:
         """The processes that are there now, in the order of their start; of one role only, if given."""
-        self._listen_briefly()
-        return [StandinProcessInfo(pid, its) for pid, its in self._roles.items() if role in (None, its)]
+        self._channel.catch_up()
+        return [StandinProcessInfo(pid, its) for pid, its in self._channel.roles.items() if role in (None, its)]
 
     def kill(self, pid: int, number: signal.Signals = signal.SIGKILL) -> None:
         """End a process of the host with a signal and wait until the master has replaced it."""
-        role = self._roles[pid]
-        before = sum(its == role for its in self._roles.values())
+        roles = self._channel.roles
+        role = roles[pid]
+        before = sum(its == role for its in roles.values())
         os.kill(pid, number)
-        deadline = time.monotonic() + _START_SECONDS
-        while pid in self._roles or sum(its == role for its in self._roles.values()) < before:
-            self._listen_until(deadline, f"nothing replaces the {role} {pid}")
+
+        def replaced() -> bool:
+            return pid not in roles and sum(its == role for its in roles.values()) == before
+
+        self._channel.wait(replaced, _START_SECONDS, f"nothing replaces the {role} {pid}")
 
     # --- HTTP
 
@@ -193,16 +177,16 @@ class StandinHost:
         *,
         kind: RequestKind = "page",
         options: RequestOptions = _READ_ONLY_DEFAULTS,
-    ) -> list[tuple[int, int]]:
+    ) -> list[Sent]:
         """As ``begin``, without waiting: they may be queueing in a pooler. ``answers`` waits for them."""
         workers = self._http_pids()
         chosen = [workers[(self._next_worker + n) % len(workers)] for n in range(requests)]
         self._next_worker += requests
         return [self._send(pid, messages.Begin(kind, database, options)) for pid in chosen]
 
-    def answers(self, sent: Sequence[tuple[int, int]]) -> list[Outcome]:
+    def answers(self, sent: Sequence[Sent]) -> list[Outcome]:
         """Wait for what ``send_requests`` has sent. Raises OperatorError when an answer takes longer than 30 s."""
-        return [_outcome(one[0], self._answer(one)) for one in sent]
+        return [_outcome(one[0], self._channel.answer(one)) for one in sent]
 
     def finish(self, outcome: Outcome) -> Outcome:
         """Let a held request, scheduled action or delivery go on to its end."""
@@ -221,7 +205,7 @@ class StandinHost:
         """Each cron worker looks for due jobs, in every database; no job is due."""
         sent = [self._send(pid, messages.Poll()) for pid in self._cron_pids()]
         for one in sent:
-            self._answer(one)
+            self._channel.answer(one)
 
     def begin_scheduled_action(self, database: str, *, running: str | None = None, worker: int = 0) -> Outcome:
         """Cron worker number ``worker`` runs a job and stays in it; ``running`` is a statement that keeps it busy."""
@@ -260,21 +244,20 @@ class StandinHost:
         python, odoo_bin, *options = command_line(self.settings, self.home)
         if "-d" in options:
             options = options[: options.index("-d")]
-        shell = self._spawn([python, odoo_bin, "shell", *options, "-d", database])
-        self._shells[shell.pid] = shell
-        self._failures.clear()
-        deadline = time.monotonic() + _START_SECONDS
-        while shell.pid not in self._roles:
-            if self._failures:
-                raise OperatorError(f"the shell does not start: {self._failures[-1]}", "free a slot")
-            self._listen_until(deadline, "the shell does not start")
-        return shell.pid
+        words = [python, odoo_bin, "shell", *options, "-d", database]
+        pid = self._channel.start(words, self.settings)
+        self._shells.add(pid)
+        channel = self._channel
+        channel.wait(lambda: pid in channel.roles or bool(channel.failures), _START_SECONDS, "the shell does not start")
+        if pid not in channel.roles:
+            self.close_shell(pid)
+            raise OperatorError(f"the shell does not start: {channel.failures[-1]}", "free a slot")
+        return pid
 
     def close_shell(self, pid: int) -> None:
         """End a shell and wait for it."""
-        _end(self._shells.pop(pid))
-        self._roles.pop(pid, None)
-        self._reports.pop(pid, None)
+        self._shells.discard(pid)
+        self._channel.end(pid)
 
     # --- all processes
 
@@ -327,89 +310,15 @@ class StandinHost:
             return concurrent or 1
         return min(concurrent or self.settings.workers, self.settings.workers)
 
-    def _spawn(self, words: list[str]) -> subprocess.Popen[bytes]:
-        environment = {**os.environ, SETTINGS_VARIABLE: msgspec.json.encode(self.settings).decode()}
-        # An application_name or a host from the caller's environment is not Odoo's.
-        environment = {name: value for name, value in environment.items() if not name.startswith(("PG", "ODOO"))}
-        with (self.home / "stderr").open("ab") as errors:
-            program = subprocess.Popen(
-                words,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=errors,
-                env=environment,
-                # A ^C of the terminal is for the caller, who ends the host in order.
-                start_new_session=True,
-            )
-        assert program.stdout is not None
-        self._reports[program.pid] = Lines(program.stdout.fileno())
-        return program
-
-    def _send(self, pid: int, command: messages.Command) -> tuple[int, int]:
-        program = self._shells.get(pid) or self._program
-        assert program is not None and program.stdin is not None
-        self._orders_sent += 1
-        write_line(program.stdin.fileno(), messages.to_line(pid, Order(self._orders_sent, command)))
-        return pid, self._orders_sent
+    def _send(self, pid: int, command: messages.Command) -> Sent:
+        return self._channel.send(pid, command, through=pid if pid in self._shells else self._program)
 
     def _ask(self, pid: int, command: messages.Command) -> Answer:
-        return self._answer(self._send(pid, command))
-
-    def _answer(self, sent: tuple[int, int]) -> Answer:
-        deadline = time.monotonic() + _ANSWER_SECONDS
-        while sent not in self._answers:
-            if sent[0] not in self._roles:
-                raise OperatorError(f"process {sent[0]} of the stand-in is gone", f"see {self.home / 'stderr'}")
-            self._listen_until(deadline, f"process {sent[0]} of the stand-in does not answer")
-        return self._answers.pop(sent)
-
-    def _listen_until(self, deadline: float, complaint: str) -> None:
-        """Take the next reports. Raises OperatorError at the deadline, or when nobody is left to report."""
-        if not self._take_reports(max(deadline - time.monotonic(), 0.0)) or not self._reports:
-            self.stop()
-            raise OperatorError(complaint, f"see {self.home / 'stderr'} and {self.log_file}")
-
-    def _listen_briefly(self) -> None:
-        while self._take_reports(0.0):
-            pass
-
-    def _take_reports(self, seconds: float) -> bool:
-        by_fd = {lines.fd: pid for pid, lines in self._reports.items()}
-        ready, _, _ = select.select(list(by_fd), [], [], seconds)
-        for fd in ready:
-            lines = self._reports[by_fd[fd]].read()
-            if lines is None:
-                del self._reports[by_fd[fd]]
-            for line in lines or ():
-                self._take(*messages.split_line(line))
-        return bool(ready)
-
-    def _take(self, pid: int, text: bytes) -> None:
-        match msgspec.json.decode(text, type=messages.Report):
-            case messages.Answer(number=number) as answer:
-                self._answers[pid, number] = answer
-            case messages.Alive(role):
-                self._roles[pid] = role
-            case messages.Failed(_, error):
-                self._failures.append(error)
-            case messages.Gone():
-                self._roles.pop(pid, None)
+        return self._channel.answer(self._send(pid, command))
 
 
 def _outcome(pid: int, answer: Answer) -> Outcome:
     return Outcome(pid=pid, error=answer.error, error_kind=answer.error_kind, held=answer.held)
-
-
-def _end(program: subprocess.Popen[bytes]) -> None:
-    """End a program and its process group: by the end of its orders, else by force."""
-    for pipe in (program.stdin, program.stdout):
-        if pipe is not None:
-            pipe.close()
-    try:
-        program.wait(_STOP_SECONDS)
-    except subprocess.TimeoutExpired:
-        os.killpg(program.pid, signal.SIGKILL)
-        program.wait(_STOP_SECONDS)
 
 
 def _free_ports(count: int) -> list[int]:
