@@ -28,12 +28,6 @@ with StandinHost(StandinSettings(db_port=int(port), db_name=("prod",)), Path(hom
 """
 
 
-@pytest.fixture
-def server(two_databases: PostgresServer) -> PostgresServer:
-    until(lambda: not odoo_sessions(two_databases))
-    return two_databases
-
-
 def test_stop_ends_every_process_and_session(server: PostgresServer, start_standin: StartStandin) -> None:
     host = start_standin(db_port=server.port)
     host.begin(4, "prod")

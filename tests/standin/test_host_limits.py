@@ -13,12 +13,6 @@ from tests.servers import create_odoo, odoo_sessions, until
 from tests.standin.looking import applications
 
 
-@pytest.fixture
-def server(two_databases: PostgresServer) -> PostgresServer:
-    until(lambda: not odoo_sessions(two_databases))
-    return two_databases
-
-
 def test_at_db_maxconn_the_oldest_database_goes(server: PostgresServer, start_standin: StartStandin) -> None:
     host = start_standin(db_port=server.port, workers=1, max_cron_threads=0, db_maxconn=1)
     host.serve(1, "prod")

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections import Counter
 
 import psycopg
-import pytest
 
 from slotwise.demo.postgres_server import PostgresServer
 from slotwise.standin.flows import RequestOptions
 from tests.conftest import StartStandin
-from tests.servers import alive, odoo_sessions, until
+from tests.servers import alive, until
 from tests.standin.looking import applications, command_line, listening_inode, parent, sockets, states
-
-
-@pytest.fixture
-def server(two_databases: PostgresServer) -> PostgresServer:
-    until(lambda: not odoo_sessions(two_databases))
-    return two_databases
 
 
 def test_prefork_processes_look_like_odoos(server: PostgresServer, start_standin: StartStandin) -> None:

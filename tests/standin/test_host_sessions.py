@@ -17,12 +17,6 @@ from tests.standin.looking import applications, command_line, sockets, states
 BEGIN_18 = "BEGIN ISOLATION LEVEL REPEATABLE READ READ WRITE"
 
 
-@pytest.fixture
-def server(two_databases: PostgresServer) -> PostgresServer:
-    until(lambda: not odoo_sessions(two_databases))
-    return two_databases
-
-
 def test_workers_hold_nothing_until_their_first_request(server: PostgresServer, start_standin: StartStandin) -> None:
     host = start_standin(db_port=server.port, workers=4, db_name=("prod",))
     crons = {f"odoo-{one.pid}": 1 for one in host.processes("cron_worker")}

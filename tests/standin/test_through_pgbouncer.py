@@ -20,12 +20,6 @@ from tests.servers import odoo_sessions, until
 THREE_MESSAGES = RequestOptions(notifies_bus=True)
 
 
-@pytest.fixture
-def server(two_databases: PostgresServer) -> PostgresServer:
-    until(lambda: not odoo_sessions(two_databases))
-    return two_databases
-
-
 def pooled(
     server: PostgresServer, start_pgbouncer: StartPgBouncer, *, postgres_in_session: bool, **settings: str
 ) -> PgBouncerServer:
