@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import configparser
 
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slotwise.fixes.ini_text import get_value, keys, set_value
@@ -32,6 +32,7 @@ def odoo_reads(text: str) -> configparser.RawConfigParser:
     return parser
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(odoo_files(), st.sampled_from(["workers", "db_maxconn", "new_key"]), st.integers(0, 99).map(str))
 def test_odoo_reads_the_value_that_was_meant_and_every_other_one_unchanged(text: str, key: str, value: str) -> None:
     before = odoo_reads(text)
@@ -44,6 +45,7 @@ def test_odoo_reads_the_value_that_was_meant_and_every_other_one_unchanged(text:
             assert after.get(section, name) == before.get(section, name)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(odoo_files(), st.sampled_from(["workers", "new_key"]))
 def test_applying_twice_changes_nothing_and_no_other_line_is_lost(text: str, key: str) -> None:
     once = set_value(text, "options", key, "7", "odoo")
@@ -57,6 +59,7 @@ def test_applying_twice_changes_nothing_and_no_other_line_is_lost(text: str, key
     assert all(line.startswith("# c") for line in gone), "only a comment inside the replaced value may go with it"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(odoo_files(), st.sampled_from(["workers", "db_maxconn", "new_key"]))
 def test_removing_a_key_removes_that_key_only(text: str, key: str) -> None:
     before, after = odoo_reads(text), odoo_reads(set_value(text, "options", key, None, "odoo"))
@@ -99,6 +102,7 @@ def test_a_missing_section_is_added() -> None:
     assert set_value("x", "pgbouncer", "a", "b", "pgbouncer") == "x\n\n[pgbouncer]\na = b\n"
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow], deadline=None)
 @given(st.text(), st.sampled_from(["odoo", "pgbouncer"]))
 def test_any_text_is_taken(text: str, dialect: str) -> None:
     after = set_value(text, "options", "workers", "4", dialect)  # type: ignore[arg-type]

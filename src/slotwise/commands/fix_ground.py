@@ -1,0 +1,176 @@
+"""How fix reaches the servers, and what it reads before it plans a change."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import cast
+
+from msgspec import Struct
+
+from slotwise.apply.ground import read_files, read_postgres
+from slotwise.apply.servers import Way
+from slotwise.capacity.routes import routes
+from slotwise.errors import OperatorError
+from slotwise.fixes.ground import Ground, PgBouncerGround, Platform, PostgresGround
+from slotwise.fixes.pooler import UNIT
+from slotwise.fixes.systemd import path_of
+from slotwise.snapshot.evidence import Unavailable
+from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.odoo import Odoo
+from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers
+from slotwise.snapshot.processes import Host, ServerProcesses
+
+DEBIAN_INI = "/etc/pgbouncer/pgbouncer.ini"
+
+
+class Reach(Struct, frozen=True):
+    """The ways to PostgreSQL and to PgBouncer's consoles, by address."""
+
+    database: Way | None = None
+    consoles: Mapping[str, Way] = {}
+
+    def __repr__(self) -> str:
+        return "Reach()"
+
+
+def reach_of(snapshot: Snapshot, dsn: str | None, pgbouncers: tuple[str, ...]) -> Reach:
+    """``--dsn`` and ``--pgbouncer``; without a DSN, root goes in by the server's own socket as its OS user."""
+    consoles: dict[str, Way] = {}
+    seen = snapshot.pgbouncers.pgbouncers if isinstance(snapshot.pgbouncers, PgBouncers) else ()
+    for given in pgbouncers:
+        address = _address(given)
+        matching = next((one.address for one in seen if one.address == address), None)
+        if matching is None and len(seen) == 1 and len(pgbouncers) == 1:
+            matching = seen[0].address
+        consoles[matching or address] = Way(given, {"dbname": "pgbouncer"})
+    return Reach(reach_of_dsn(dsn) or _own_way(snapshot), consoles)
+
+
+def reach_of_dsn(dsn: str | None) -> Way | None:
+    """The way that a connection string names; database ``postgres`` where it names none."""
+    if dsn is None:
+        return None
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        given = conninfo_to_dict(dsn)
+    except ProgrammingError as error:
+        raise OperatorError("--dsn cannot be read", "write postgresql://user:password@host:port/dbname") from error
+    return Way(dsn, {} if given.get("dbname") else {"dbname": "postgres"})
+
+
+def consoles_of(addresses: tuple[str, ...]) -> dict[str, Way]:
+    """Consoles by the address in their own connection string, for --rollback and --resume, which look at nothing."""
+    return {_address(given): Way(given, {"dbname": "pgbouncer"}) for given in addresses}
+
+
+def _address(dsn: str) -> str:
+    from psycopg import ProgrammingError
+    from psycopg.conninfo import conninfo_to_dict
+
+    try:
+        given = conninfo_to_dict(dsn)
+    except ProgrammingError as error:
+        raise OperatorError(
+            "--pgbouncer cannot be read", "write host=… port=6432 user=postgres dbname=pgbouncer"
+        ) from error
+    host, port = str(given.get("host") or "/var/run/postgresql"), str(given.get("port") or "5432")
+    return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else f"{host}:{port}"
+
+
+def _own_way(snapshot: Snapshot) -> Way | None:
+    here = snapshot.server_processes
+    if os.geteuid() != 0 or not isinstance(here, ServerProcesses) or here.chosen is None:
+        return None
+    server = next((p for p in here.postmasters if p.pid == here.chosen), None)
+    if server is None or server.port is None or not server.socket_directories:
+        return None
+    try:
+        uid = Path(f"/proc/{server.pid}").stat().st_uid
+    except OSError:
+        return None
+    parameters = {
+        "host": server.socket_directories[0],
+        "port": str(server.port),
+        "user": "postgres",
+        "dbname": "postgres",
+    }
+    return Way("", parameters, uid)
+
+
+def read_ground(snapshot: Snapshot, reach: Reach, platform: str | None, live: bool) -> Ground:
+    """The files and server facts behind the snapshot; nothing of this host for a saved one."""
+    if not live:
+        return Ground(postgres_gap="a saved snapshot: run fix where the server is")
+    odoo = snapshot.odoo.instances if isinstance(snapshot.odoo, Odoo) else ()
+    paths = tuple(dict.fromkeys(i.config_file for i in odoo if i.config_file))
+    postgres, gap = _postgres(snapshot, reach, platform)
+    machine = snapshot.machine if isinstance(snapshot.machine, Host) else None
+    pgbouncer = on_the_way(snapshot)
+    drop_in = path_of(UNIT)
+    return Ground(
+        odoo_files=read_files(paths),
+        postgres=postgres,
+        postgres_gap=gap,
+        pgbouncer=_pgbouncer(pgbouncer, reach) if pgbouncer is not None else None,
+        memory_limit_bytes=machine.memory_limit_bytes if machine is not None and _server_here(snapshot) else None,
+        systemd_unit=_runs_as_unit(pgbouncer.pid if pgbouncer is not None else None),
+        pgbouncer_open_files=pgbouncer.process_limit_nofile if pgbouncer is not None else None,
+        drop_ins=read_files((drop_in,)),
+    )
+
+
+def _postgres(snapshot: Snapshot, reach: Reach, platform: str | None) -> tuple[PostgresGround | None, str]:
+    if reach.database is None:
+        return None, "no connection to PostgreSQL that may change it: give --dsn of a superuser"
+    users = snapshot.odoo.users if isinstance(snapshot.odoo, Odoo) else ()
+    try:
+        return read_postgres(reach.database, snapshot, cast("Platform | None", platform), users), ""
+    except OperatorError as error:
+        return None, f"{error.problem}: {error.remedy}"
+
+
+def _server_here(snapshot: Snapshot) -> bool:
+    return isinstance(snapshot.server_processes, ServerProcesses) and snapshot.server_processes.chosen is not None
+
+
+def on_the_way(snapshot: Snapshot) -> PgBouncer | None:
+    """The PgBouncer that an Odoo instance goes through; None where all go directly, or the console did not answer."""
+    ways = routes(snapshot)
+    if isinstance(ways, Unavailable) or not isinstance(snapshot.pgbouncers, PgBouncers):
+        return None
+    return next((one for one in snapshot.pgbouncers.pgbouncers if ways.through(one.address)), None)
+
+
+def version_of(text: str | None) -> tuple[int, int] | None:
+    """``PgBouncer 1.18.0`` as (1, 18)."""
+    found = re.search(r"(\d+)\.(\d+)", text or "")
+    return (int(found[1]), int(found[2])) if found else None
+
+
+def _pgbouncer(seen: PgBouncer, reach: Reach) -> PgBouncerGround:
+    path = seen.config_file or DEBIAN_INI
+    users = seen.config.get("auth_file") or str(Path(path).with_name("userlist.txt"))
+    files = read_files((path, users)) if seen.config_file else {path: None, users: None}
+    return PgBouncerGround(
+        address=seen.address,
+        version=version_of(seen.version),
+        ini_path=path,
+        ini=files[path],
+        userlist_path=users,
+        userlist=files[users],
+        reloadable=seen.address in reach.consoles,
+    )
+
+
+def _runs_as_unit(pid: int | None) -> bool:
+    if pid is None:
+        return False
+    try:
+        return UNIT in Path(f"/proc/{pid}/cgroup").read_text()
+    except OSError:
+        return False
