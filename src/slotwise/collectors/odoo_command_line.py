@@ -30,11 +30,23 @@ class _Refused(Exception):
     """optparse refuses a value."""
 
 
+def _whole_number(option: optparse.Option, flag: str, text: str) -> int:
+    """19.0 reads numbers by int(), 17.0 and 18.0 as optparse does (`010` is 8 there, 10 here)."""
+    try:
+        return int(text)
+    except ValueError as error:
+        raise optparse.OptionValueError(f"{flag}: invalid number") from error
+
+
+class _Option19(optparse.Option):
+    TYPE_CHECKER = {**optparse.Option.TYPE_CHECKER, "int": _whole_number}  # noqa: RUF012
+
+
 class _Parser(optparse.OptionParser):
     """optparse that steps over what it does not know instead of ending the process."""
 
-    def __init__(self) -> None:
-        super().__init__(add_help_option=False)
+    def __init__(self, version: int) -> None:
+        super().__init__(add_help_option=False, option_class=_Option19 if version >= 19 else optparse.Option)
         self.unread: list[str] = []
 
     def error(self, msg: str) -> NoReturn:
@@ -58,7 +70,7 @@ class _Parser(optparse.OptionParser):
 def parse_command_line(arguments: Sequence[str], version: int) -> CommandLine:
     """The options in ``arguments`` (what follows the subcommand) as Odoo 17, 18 or 19 understands them."""
     specs = option_specs(version)
-    parser = _Parser()
+    parser = _Parser(version)
     for spec in specs.values():
         if spec.flags:
             _add(parser, spec, spec.flags)
@@ -67,6 +79,9 @@ def parse_command_line(arguments: Sequence[str], version: int) -> CommandLine:
             _add(parser, specs[name], (flag,))
     parsed, _ = parser.parse_args(list(arguments))
     given = {name: value for name, value in vars(parsed).items() if value is not None}
+    for name, value in given.items():
+        if version >= 19 and specs[name].kind == "comma" and isinstance(value, str):
+            given[name] = comma_list(value)
     return CommandLine(given, tuple(parser.unread))
 
 
@@ -76,3 +91,8 @@ def _add(parser: optparse.OptionParser, spec: OptionSpec, flags: Sequence[str]) 
         parser.add_option(*flags, dest=spec.name, type=kind)
     else:
         parser.add_option(*flags, dest=spec.name, action="store_false" if spec.negative else "store_true")
+
+
+def comma_list(text: str) -> str:
+    """A list as 19.0 reads it (configmanager._check_comma): without spaces around the commas, without empty members."""
+    return ",".join(part for part in (piece.strip() for piece in text.split(",")) if part)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from msgspec import Struct
 
-from slotwise.collectors.odoo_command_line import CommandLine, parse_command_line
+from slotwise.collectors.odoo_command_line import CommandLine, comma_list, parse_command_line
 from slotwise.collectors.odoo_conf import ConfEntry, OdooConf
 from slotwise.collectors.odoo_ignored_keys import ignored_keys
 from slotwise.collectors.odoo_options import (
@@ -71,7 +71,9 @@ def configuration(inputs: Inputs) -> Configuration:
     defaults = f"default of {version}.0" if inputs.version else "default of 17.0 to 19.0"
     found = {name: OdooOption(name, spec.default, defaults) for name, spec in specs.items()}
     if inputs.conf is not None:
-        found.update(_from_file(inputs.conf, specs, version, inputs.file_note))
+        # 17.0 and 18.0 never look at the file's value of what the command line gives, so it may be nonsense there.
+        wanted = specs if version >= 19 else {n: s for n, s in specs.items() if n not in command_line.values}
+        found.update(_from_file(inputs.conf, wanted, version, inputs.file_note))
     if version >= 19:
         found.update(_from_environment(specs, inputs))
     found.update(_from_command_line(command_line, inputs.process))
@@ -96,9 +98,10 @@ def _clean_value(value: OptionValue) -> OptionValue:
 
 def _from_file(conf: OdooConf, specs: Mapping[str, OptionSpec], version: int, note: str) -> dict[str, OdooOption]:
     read: Callable[[OptionSpec, str], OptionValue] = _value_19 if version >= 19 else _value_17
+    # An old name and a new one may both be there: the last one wins, and only that one is looked at.
+    entries = {FILE_ALIASES.get(e.name, e.name) if version < 19 else e.name: e for e in conf.entries}
     found: dict[str, OdooOption] = {}
-    for entry in conf.entries:
-        name = FILE_ALIASES.get(entry.name, entry.name) if version < 19 else entry.name
+    for name, entry in entries.items():
         spec = specs.get(name)
         if spec is None or not spec.in_file or (version >= 19 and _skipped_by_19(spec, entry.value)):
             continue
@@ -159,7 +162,7 @@ def _value_19(spec: OptionSpec, text: str) -> OptionValue:
     if spec.kind == "float":
         return float(text)
     if spec.kind == "comma":
-        return ",".join(part for part in (piece.strip() for piece in text.split(",")) if part)
+        return comma_list(text)
     return text
 
 
@@ -188,19 +191,19 @@ def _from_command_line(command_line: CommandLine, process: str) -> dict[str, Odo
 
 def _apply_consequences(found: dict[str, OdooOption], version: int) -> None:
     """What Odoo itself derives from other options after reading them all."""
+    modes = [m.strip() for m in str(found["dev_mode"].value or "").split(",") if m.strip()]
+    if "all" in modes:
+        modes += ("access", "qweb", "reload", "xml") if version >= 19 else ("reload", "qweb", "xml")
+    found["dev_mode"] = OdooOption("dev_mode", ",".join(modes), found["dev_mode"].source)
     alias = found.get("longpolling_port")
     if alias is not None and alias.value:
         found["gevent_port"] = OdooOption("gevent_port", alias.value, f"longpolling_port, {alias.source}")
     replica = found.get("db_replica_host")
     if version >= 19 and replica is not None and replica.value == "":
         found["db_replica_host"] = OdooOption("db_replica_host", None, replica.source)
-        modes = [m for m in str(found["dev_mode"].value or "").split(",") if m]
         if "replica" not in modes:
             source = f"empty db_replica_host, {replica.source}"
             found["dev_mode"] = OdooOption("dev_mode", ",".join([*modes, "replica"]), source)
-    if version >= 19 and found["db_name"].value:
-        names = [n.strip() for n in str(found["db_name"].value).split(",")]
-        found["db_name"] = OdooOption("db_name", ",".join(n for n in names if n), found["db_name"].source)
 
 
 def _apply_libpq_environment(found: dict[str, OdooOption], inputs: Inputs) -> None:

@@ -21,7 +21,8 @@ VERSIONS = (17, 18, 19)
 class OptionSpec(Struct, frozen=True):
     """One option of some versions. ``flags`` are what the command line accepts, ``negative`` flags store False.
 
-    ``in_file`` is False for options that a configuration file cannot set. ``env`` is the variable that 19.0 reads.
+    17.0 and 18.0 cast only what has a flag: another number in the file stays text. ``in_file`` is False for options
+    that a configuration file cannot set. ``env`` is the variable that 19.0 reads.
     """
 
     name: str
@@ -148,7 +149,7 @@ _ROWS = (
     _row("translate_modules", "string", None, "--modules", until=18),
     _row("list_db", "bool", True, "--no-database-list", negative=True),
     # advanced
-    _row("dev_mode", "comma", None, "--dev", in_19="", env="ODOO_DEV"),
+    _row("dev_mode", "comma", "", "--dev", env="ODOO_DEV"),
     _row("shell_interface", "string", None, "--shell-interface", until=18),
     _row("stop_after_init", "bool", False, "--stop-after-init", in_file=False),
     _row("osv_memory_count_limit", "int", 0, "--osv-memory-count-limit"),
@@ -214,6 +215,14 @@ def table_version(version: str | None) -> int:
     return min(max(major, VERSIONS[0]), VERSIONS[-1])
 
 
+_NOT_IN_FILE = {
+    17: frozenset({"dev_mode"}),
+    18: frozenset({"dev_mode"}),
+    19: frozenset({"import_partial", "test_file", "test_tags"}),
+}
+"""17.0 and 18.0 overwrite dev_mode with the command line's (_parse_config); 19.0 marks options as not file_loadable."""
+
+
 def _specs(version: int) -> dict[str, OptionSpec]:
     at = VERSIONS.index(version)
     found: dict[str, OptionSpec] = {}
@@ -221,10 +230,11 @@ def _specs(version: int) -> dict[str, OptionSpec]:
         if version not in row.versions:
             continue
         environment = row.env if row.env is not None else (f"ODOO_{row.name.upper()}" if row.in_file else "")
-        in_file = row.in_file and not (version == 19 and row.name in ("import_partial", "test_file", "test_tags"))
+        in_file = row.in_file and row.name not in _NOT_IN_FILE[version]
+        cast = version == 19 or row.flags
         found[row.name] = OptionSpec(
             name=row.name,
-            kind=row.kind,
+            kind=row.kind if cast or row.kind == "bool" else "string",
             default=row.defaults[at],
             flags=tuple(row.flags.split()),
             negative=row.negative,

@@ -182,8 +182,7 @@ class _Search:
             version = self._version(process.facts, process.command)
             gap = source.gap or _unknown_environment(process.facts, version)
             if gap is not None:
-                narrower = f"{gap.remedy}; or name the services to look at by --config FILE"
-                gaps.append(Unavailable(gap.source, gap.reason, narrower))
+                gaps.append(gap)
                 continue
             try:
                 found = instance_of(
@@ -202,7 +201,10 @@ class _Search:
                 continue
             instances.append(found.instance)
             clients.append(found.client)
-        odoo = gaps[0] if gaps else Odoo(tuple(instances))
+        odoo: Odoo | Unavailable = Odoo(tuple(instances))
+        if gaps:
+            narrower = f"{gaps[0].remedy}; or name the services to look at by --config FILE"
+            odoo = Unavailable(gaps[0].source, gaps[0].reason, narrower)
         return OdooServices(odoo, self._processes, membership, tuple(clients))
 
     def _named(self, configs: Sequence[str], membership: Mapping[int, str]) -> OdooServices:
