@@ -9,14 +9,13 @@ only its title or its sessions tell it from an HTTP worker.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
 
-from msgspec import Struct, structs
+from msgspec import Struct
 
 from slotwise.collectors.odoo_command import OdooCommand, odoo_command
 from slotwise.collectors.process_facts import ProcessFacts
-from slotwise.snapshot.ownership import Held
-from slotwise.snapshot.processes import Processes, ProcessRole
+from slotwise.snapshot.processes import ProcessRole
 
 _WORKER_ROLES: dict[str, ProcessRole] = {
     "WorkerHTTP": "http_worker",
@@ -25,7 +24,6 @@ _WORKER_ROLES: dict[str, ProcessRole] = {
 }
 _ENDS_BY_ITSELF = re.compile(r"^--(?:stop-after-init|test-enable|test-tags|test-file|i18n-export|i18n-import)(?:=|$)")
 _INSTALLS = re.compile(r"^(?:-[iu].*|--(?:init|update|reinit)(?:=.*)?)$")
-_QUEUE_JOB_SESSION = re.compile(r'(?i)\blisten\s+"?queue_job\b|"select_jobs"|\bselect channel, uuid, id as seq\b')
 
 
 class OdooProcess(Struct, frozen=True):
@@ -141,23 +139,3 @@ class _Roles:
         if serves:
             return OdooProcess(facts, command, "threaded", pid, "serves HTTP itself, has no worker process")
         return OdooProcess(facts, command, "unknown", pid, "its configuration cannot be read")
-
-
-def with_queue_job_runners(processes: Processes, held: Sequence[Held]) -> Processes:
-    """The processes with OCA queue_job's runner told from an HTTP worker by what its sessions run: `LISTEN queue_job`
-    and the cursor `select_jobs` (queue_job/jobrunner/runner.py).
-
-    A runner that is a thread of the master or of a threaded server stays what its process is.
-    """
-    runners = {
-        h.owner.pid
-        for h in held
-        if h.owner.certainty == "known" and h.backend.query and _QUEUE_JOB_SESSION.search(h.backend.query)
-    }
-    changed = tuple(
-        structs.replace(p, role="queue_job", evidence="its session listens for queue_job")
-        if p.pid in runners and p.role in ("http_worker", "cron_worker", "unknown") and p.instance is not None
-        else p
-        for p in processes.processes
-    )
-    return structs.replace(processes, processes=changed)

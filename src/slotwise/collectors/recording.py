@@ -21,7 +21,8 @@ from slotwise.collectors.odoo_log_refusals import refusals_in_odoo_log
 from slotwise.collectors.pgbouncer_rows import pgbouncer_of_rows
 from slotwise.collectors.postmasters import ServerTitles, choose, find_postmasters
 from slotwise.collectors.process_facts import ProcessFacts
-from slotwise.collectors.process_roles import OdooProcess, odoo_processes, with_queue_job_runners
+from slotwise.collectors.process_roles import OdooProcess, odoo_processes
+from slotwise.collectors.queue_job import with_job_runners
 from slotwise.collectors.recorded_host import RecordedHost
 from slotwise.collectors.recording_rows import (
     activity_of_rows,
@@ -34,12 +35,10 @@ from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import SourceReport, Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo
-from slotwise.snapshot.ownership import Sessions
 from slotwise.snapshot.pgbouncer import PgBouncers
 from slotwise.snapshot.postgres import Activity, Databases, Roles, Server, Settings, Titles
 from slotwise.snapshot.processes import Processes, ServerProcesses
 from slotwise.snapshot.refusals import Refusals
-from slotwise.snapshot.sessions import sessions
 
 _RECORDING_KEYS = frozenset({"pg_stat_activity", "processes", "pg_settings", "odoo_conf", "pgbouncer"})
 _DEFAULT_CONF = "odoo.conf"
@@ -249,14 +248,7 @@ class _Recording(RecordedHost):
             pgbouncers=self._pgbouncers(),
             refusals=self._refusals(),
         )
-        return _with_sources(_with_runners(snapshot), self._name)
-
-
-def _with_runners(snapshot: Snapshot) -> Snapshot:
-    seen = sessions(snapshot)
-    if not isinstance(seen, Sessions) or not isinstance(snapshot.processes, Processes):
-        return snapshot
-    return structs.replace(snapshot, processes=with_queue_job_runners(snapshot.processes, seen.held))
+        return _with_sources(with_job_runners(snapshot), self._name)
 
 
 def _with_sources(snapshot: Snapshot, name: str) -> Snapshot:

@@ -45,6 +45,7 @@ from slotwise.collectors.pg_failures import INVALID_DSN
 from slotwise.collectors.pg_target import Target
 from slotwise.collectors.pgbouncer_rows import pgbouncer_of_rows
 from slotwise.collectors.process_limits import open_files_limit
+from slotwise.collectors.queue_job import with_job_runners
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
@@ -86,9 +87,11 @@ def collect(request: Request, *, clock: Callable[[], float] = time.time) -> tupl
     """
     run = _Run(request, clock())
     if request.offline:
-        return run.offline()
-    with workshop() as shop:
-        return run.connected(shop)
+        snapshot, found = run.offline()
+    else:
+        with workshop() as shop:
+            snapshot, found = run.connected(shop)
+    return with_job_runners(snapshot), found
 
 
 class _Run:
