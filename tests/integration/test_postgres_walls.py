@@ -136,7 +136,7 @@ def test_a_server_that_is_stopped_dead_does_not_hold_the_answer_up(start_postgre
         snapshot = look(server.dsn(), 1.0)
     finally:
         os.kill(server.pid, signal.SIGCONT)
-    assert isinstance(snapshot.activity, Unavailable) and "within 0.9 s" in snapshot.activity.reason
+    assert isinstance(snapshot.activity, Unavailable) and "was not answered within 0." in snapshot.activity.reason
     assert refusals(snapshot) == ()
 
 
@@ -146,7 +146,7 @@ def test_a_server_whose_catalogs_are_locked_does_not_hold_the_answer_up(start_po
         # Every login reads it (postinit.c, process_settings), so every login waits.
         locker.execute("LOCK pg_db_role_setting IN ACCESS EXCLUSIVE MODE")
         snapshot = look(server.dsn(), 1.0)
-    assert isinstance(snapshot.activity, Unavailable) and "within 0.9 s" in snapshot.activity.reason
+    assert isinstance(snapshot.activity, Unavailable) and "was not answered within 0." in snapshot.activity.reason
 
 
 def test_killed_while_it_is_asked(start_postgres: StartPostgres) -> None:
