@@ -210,7 +210,7 @@ class Analysis:
             if name not in module.text:
                 continue
             for other in module.units:
-                if other is unit or not other.is_function:
+                if other is unit or not other.is_function or name not in module.segment(other.node):
                     continue
                 same_class = other.owner is not None and id(other.owner) in mine
                 if how == "global":

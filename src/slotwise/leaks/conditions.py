@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import ast
 from collections import Counter
+from collections.abc import Iterable
 
 from slotwise.leaks.names import chain
-from slotwise.leaks.outline import own_nodes
 from slotwise.leaks.state import CLOSED, OPEN, Opened, State
 
 
@@ -20,10 +20,10 @@ def atom_text(node: ast.expr) -> str | None:
     return None
 
 
-def worth_remembering(body: ast.AST) -> frozenset[str]:
+def worth_remembering(nodes: Iterable[ast.AST]) -> frozenset[str]:
     """Conditions that are tested more than once in a function: only those tell its paths apart for good."""
     seen: Counter[str] = Counter()
-    for node in own_nodes(body):
+    for node in nodes:
         if isinstance(node, (ast.If, ast.While, ast.IfExp)):
             seen.update(set(_atoms(node.test)))
         elif (

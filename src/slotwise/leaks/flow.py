@@ -52,10 +52,9 @@ class Walk(Effects):
     def run(self, start: State) -> dict[str, Leaving]:
         """Follow every path from ``start``. Raises TooComplex for a function with too many."""
         body = self.unit.node.body
-        self.memorable = worth_remembering(self.unit.node)
-        self.global_names = {
-            name for node in own_nodes(self.unit.node) if isinstance(node, ast.Global) for name in node.names
-        }
+        mine = list(own_nodes(self.unit.node))
+        self.memorable = worth_remembering(mine)
+        self.global_names = {name for node in mine if isinstance(node, ast.Global) for name in node.names}
         self.raised: list[Leaving] = [{}]
         self.explicit: set[int] = set()
         self.handler_depth = 0

@@ -90,8 +90,6 @@ def _wrapped_block(opened: Opened, module: ModuleOutline) -> Edit | None:
     indent = module.lines[first - 1][: statement.col_offset]
     step = "\t" if "\t" in indent else "    "
     call = _source(module, statement.value)
-    if call is None:
-        return None
     after_statement = module.lines[(statement.end_lineno or first) - 1].encode()[statement.end_col_offset :]
     comment = after_statement.decode("utf-8", "replace").rstrip()
     head = f"{indent}with closing({call}) as {name}:{comment}"
@@ -190,8 +188,12 @@ def _alone(module: ModuleOutline, statement: ast.stmt) -> bool:
     return not start.strip() and (not tail or tail.startswith("#")) and not any(line.endswith("\\") for line in lines)
 
 
-def _source(module: ModuleOutline, node: ast.expr) -> str | None:
-    return ast.get_source_segment("\n".join(module.lines), node)
+def _source(module: ModuleOutline, node: ast.expr) -> str:
+    first, last = node.lineno, node.end_lineno or node.lineno
+    lines = [line.encode() for line in module.lines[first - 1 : last]]
+    lines[-1] = lines[-1][: node.end_col_offset]
+    lines[0] = lines[0][node.col_offset :]
+    return b"\n".join(lines).decode("utf-8", "replace")
 
 
 def _inside_strings(statements: list[ast.stmt]) -> set[int]:

@@ -94,6 +94,7 @@ class ModuleOutline:
         self.text = text
         self._telling: list[str] | None = None
         self._tokens = Tokens(text)
+        self._segments: dict[int, str] = {}
         self.may_yield = "yield" in text
         self.lines = text.replace("\r\n", "\n").replace("\r", "\n").split("\n")
         is_package = path.endswith("__init__.py")
@@ -126,8 +127,12 @@ class ModuleOutline:
 
     def segment(self, node: ast.AST) -> str:
         """The source lines of ``node``, joined."""
+        known = self._segments.get(id(node))
+        if known is not None:
+            return known
         first, last = getattr(node, "lineno", 1), getattr(node, "end_lineno", len(self.lines))
-        return "\n".join(self.lines[first - 1 : last])
+        text = self._segments[id(node)] = "\n".join(self.lines[first - 1 : last])
+        return text
 
     def _collect(self, body: list[ast.stmt], owner: ClassOutline | None, parent: Unit | None) -> None:
         for statement in _statements(body):

@@ -107,8 +107,11 @@ def _add_unit(facts: AddonFacts, unit: Unit) -> None:
     facts.opened += opened_in(facts.analysis, found)
     facts.waiting += [Waiting(unit, call, slow, holding) for call, slow, holding in found.slow]
     facts.thread_uses += [(unit, call) for call in found.request_threads]
-    facts.request_uses += uses_of(unit)
-    facts.statements += statements_of(unit)
+    text = unit.module.segment(unit.node)
+    if any(word in text for word in ("commit(", "rollback(", "close(", "cr as ")):
+        facts.request_uses += uses_of(unit)
+    if "execute" in text or "fetch" in text or "copy_expert" in text:
+        facts.statements += statements_of(unit)
 
 
 def _leaks(facts: AddonFacts) -> tuple[Leak, ...]:
