@@ -16,6 +16,9 @@ _THREADS = frozenset({"Thread", "Timer", "Process", "submit", "start_new_thread"
 _ENTERING = frozenset({"enter_context", "enter_async_context", "enterContext", "enterClassContext", "push"})
 _DERIVING = frozenset({"Environment", "with_env", "with_cr", "env"})
 _CONTAINING = frozenset({"append", "add", "insert", "appendleft", "put", "extend", "update", "setdefault"})
+# Methods and functions that give what a container holds.
+_CONTENTS = frozenset({"values", "items", "pop", "popitem", "popleft"})
+_SAME_CONTENTS = frozenset({"list", "tuple", "set", "reversed", "sorted", "iter", "enumerate", "zip", "dict", "filter"})
 _REGISTERING = frozenset({"add", "append", "register", "addCleanup", "addClassCleanup", "callback", "addfinalizer"})
 _INNER_NAMES = frozenset({"cr", "_cr", "env", "conn", "_conn", "connection", "_connection", "cursor", "raw"})
 # Calls that do not fail in practice: a report about them would be right in theory and noise on a desk.
@@ -255,7 +258,11 @@ class Effects(Tracking):
         if last == "cursor" and receiver.keys and receiver.via == DIRECT:
             named = isinstance(node.func, ast.Attribute) and chain(node.func.value) is not None
             return state, NOTHING if named else Value(receiver.keys, BY_CURSOR)
+        if receiver.keys and receiver.via == INSIDE and last in _CONTENTS:
+            return state, receiver
         if given.keys:
+            if last in _SAME_CONTENTS:
+                return state, Value(given.keys, INSIDE)
             if last in ("closing", "aclosing"):
                 return state, Value(given.keys, values[0].via, closing=True)
             if last in _ENTERING:

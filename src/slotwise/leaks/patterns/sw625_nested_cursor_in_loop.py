@@ -42,7 +42,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
             continue
         if opened.unit.module.is_test or not (opened.unit.in_transaction or opening.while_cursor_open):
             continue
-        if _retries(loop) or _depends_on(opening.call, loop.target):
+        if _retries(loop) or _depends_on(opening.call, loop):
             continue
         yield Sighting(
             opened.unit,
@@ -59,9 +59,17 @@ def _retries(loop: ast.For | ast.AsyncFor) -> bool:
     return isinstance(iterated, ast.Call) and getattr(iterated.func, "id", "") == "range"
 
 
-def _depends_on(call: ast.AST, target: ast.expr) -> bool:
+def _mentions(node: ast.AST, names: set[str]) -> bool:
+    return any(isinstance(inner, ast.Name) and inner.id in names for inner in ast.walk(node))
+
+
+def _depends_on(call: ast.AST, loop: ast.For | ast.AsyncFor) -> bool:
     """Whether the cursor is another one each time, such as one for each database."""
-    names = {node.id for node in ast.walk(target) if isinstance(node, ast.Name)}
+    names = {node.id for node in ast.walk(loop.target) if isinstance(node, ast.Name)}
+    for statement in loop.body:
+        for node in ast.walk(statement):
+            if isinstance(node, ast.Assign) and _mentions(node.value, names):
+                names.update(t.id for t in node.targets if isinstance(t, ast.Name))
     if not isinstance(call, ast.Call) or not isinstance(call.func, ast.Attribute):
         return False
     opener = call.func.value
