@@ -4,29 +4,48 @@ from __future__ import annotations
 
 import ast
 import difflib
+from collections.abc import Callable
+from functools import lru_cache
 from pathlib import Path
 
 from slotwise.collectors.addon_files import read_bytes
 from slotwise.leaks.mending import applied, with_imports
 from slotwise.leaks.report import Judged, ScanReport
-from slotwise.leaks.verdicts import Leak
+from slotwise.leaks.verdicts import Edit, Leak
 
 _BOM = "\ufeff"
+_CONTEXT_LINES = 2
 
 
-def diff_of(judged: Judged, base: Path) -> str:
-    """The cure of one finding as a unified diff, or "" where it is not mechanical."""
-    leak = judged.leak
-    if not leak.edits:
-        return ""
-    text = _text(base / leak.path)
-    mended = _mended(text, [leak]) if text is not None else None
-    if text is None or mended is None:
-        return ""
-    lines = difflib.unified_diff(
-        text.splitlines(), mended.splitlines(), leak.path, f"{leak.path} (cured)", lineterm="", n=2
-    )
-    return "\n".join(lines)
+def differ(base: Path) -> Callable[[Judged], str]:
+    """A function that gives the cure of a finding as a unified diff of the lines around it, "" if it is not mechanical.
+
+    It reads each file once, as long as the findings of one file are asked for one after another.
+    """
+
+    @lru_cache(maxsize=1)
+    def lines_of(path: Path) -> tuple[str, ...] | None:
+        text = _text(path)
+        return None if text is None else tuple(text.removeprefix(_BOM).replace("\r\n", "\n").split("\n"))
+
+    def diff_of(judged: Judged) -> str:
+        leak = judged.leak
+        lines = lines_of(base / leak.path) if leak.edits else None
+        return "" if lines is None else _diff(leak, lines)
+
+    return diff_of
+
+
+def _diff(leak: Leak, lines: tuple[str, ...]) -> str:
+    shown = [f"--- {leak.path}", f"+++ {leak.path} (cured)"]
+    shown += [line for name in leak.imports for line in ("@@ imports @@", f"+{name}")]
+    for edit in leak.edits:
+        first, last = max(edit.first_line - _CONTEXT_LINES, 1), edit.last_line + _CONTEXT_LINES
+        old = list(lines[first - 1 : last])
+        new = applied(old, [Edit(edit.first_line - first + 1, edit.last_line - first + 1, edit.new_text)])
+        shown.append(f"@@ -{first},{len(old)} +{first},{len(new)} @@")
+        shown += [line for line in difflib.unified_diff(old, new, lineterm="", n=len(old))][3:]
+    return "\n".join(shown)
 
 
 def fix_files(report: ScanReport, base: Path) -> list[str]:

@@ -106,12 +106,10 @@ def rendered(report: ScanReport, format_: str, base: Path, *, colour: bool = Fal
 
         return scan_json(report, __version__)
     if format_ == "text":
-        from slotwise.commands.scan_fix import diff_of
+        from slotwise.commands.scan_fix import differ
         from slotwise.formats.scan_text import scan_text
 
-        return scan_text(report, colour=colour, diff_of=lambda judged: diff_of(judged, base)).encode(
-            "utf-8", "backslashreplace"
-        )
+        return scan_text(report, colour=colour, diff_of=differ(base)).encode("utf-8", "backslashreplace")
     from slotwise.formats import scan_reports
 
     if format_ == "sarif":
