@@ -44,7 +44,7 @@ def _diff(leak: Leak, lines: tuple[str, ...]) -> str:
         old = list(lines[first - 1 : last])
         new = applied(old, [Edit(edit.first_line - first + 1, edit.last_line - first + 1, edit.new_text)])
         shown.append(f"@@ -{first},{len(old)} +{first},{len(new)} @@")
-        shown += [line for line in difflib.unified_diff(old, new, lineterm="", n=len(old))][3:]
+        shown += list(difflib.unified_diff(old, new, lineterm="", n=len(old)))[3:]
     return "\n".join(shown)
 
 
