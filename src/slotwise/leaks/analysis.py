@@ -265,7 +265,7 @@ def _uses(other: Unit, generator: Unit, addon: AddonOutline) -> list[str]:
         return []
     found = []
     seen: set[int] = set()
-    for node in own_nodes(other.node):
+    for node in other.nodes:
         call: ast.expr | None = None
         use = "unknown"
         if isinstance(node, (ast.For, ast.AsyncFor)):
@@ -281,7 +281,7 @@ def _uses(other: Unit, generator: Unit, addon: AddonOutline) -> list[str]:
         if isinstance(call, ast.Call) and addon.called(call, other) is generator and id(call) not in seen:
             seen.add(id(call))
             found.append(use)
-    for node in own_nodes(other.node):
+    for node in other.nodes:
         if isinstance(node, ast.Call) and id(node) not in seen and addon.called(node, other) is generator:
             found.append("unknown")
     return found

@@ -13,7 +13,6 @@ from collections.abc import Iterable, Iterator
 from slotwise.leaks.conditions import assume, worth_remembering
 from slotwise.leaks.effects import Effects
 from slotwise.leaks.names import chain
-from slotwise.leaks.outline import own_nodes
 from slotwise.leaks.state import CLOSED, HANDED_OUT, NOTHING, OPEN, KeptAt, Opened, Opening, State, Value
 
 #: More paths than this through one statement are merged by forgetting what conditions they were told apart by.
@@ -52,7 +51,7 @@ class Walk(Effects):
     def run(self, start: State) -> dict[str, Leaving]:
         """Follow every path from ``start``. Raises TooComplex for a function with too many."""
         body = self.unit.node.body
-        mine = list(own_nodes(self.unit.node))
+        mine = list(self.unit.nodes)
         self.memorable = worth_remembering(mine)
         self.global_names = {name for node in mine if isinstance(node, ast.Global) for name in node.names}
         self.raised: list[Leaving] = [{}]

@@ -10,7 +10,7 @@ import ast
 import re
 
 from slotwise.leaks.facts import Opened
-from slotwise.leaks.outline import ModuleOutline, every_node, own_nodes
+from slotwise.leaks.outline import ModuleOutline, every_node
 from slotwise.leaks.verdicts import Edit
 
 IMPORT = "from contextlib import closing"
@@ -106,7 +106,7 @@ def _wrapped_block(opened: Opened, module: ModuleOutline) -> Edit | None:
 def _closed_with(opened: Opened, module: ModuleOutline) -> Edit | None:
     """``with connect() as conn:`` becomes ``with closing(connect()) as conn, conn:``."""
     call = opened.opening.call
-    for node in own_nodes(opened.unit.node):
+    for node in opened.unit.nodes:
         if not isinstance(node, ast.With):
             continue
         for item in node.items:
@@ -132,7 +132,7 @@ def _closed_with(opened: Opened, module: ModuleOutline) -> Edit | None:
 def _assignment(opened: Opened) -> tuple[ast.Assign, str, list[ast.stmt]] | None:
     """The statement ``name = <the opening call>``, the name, and the statements that follow it in its block."""
     call = opened.opening.call
-    for node in [opened.unit.node, *own_nodes(opened.unit.node)]:
+    for node in [opened.unit.node, *opened.unit.nodes]:
         for field in ("body", "orelse", "finalbody"):
             block = getattr(node, field, None)
             if not isinstance(block, list):
@@ -165,7 +165,7 @@ def _mentioned(statements: list[ast.stmt], name: str) -> bool:
 def _only_in(opened: Opened, name: str, statement: ast.Assign, rest: list[ast.stmt]) -> bool:
     """Whether the name lives in this block only: not given another value, not used outside or by a nested function."""
     inside = {id(n) for s in (statement, *rest) for n in every_node(s)}
-    for node in every_node(opened.unit.node):
+    for node in opened.unit.all_nodes:
         if isinstance(node, ast.Name) and node.id == name:
             if id(node) not in inside:
                 return False

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterator
+from functools import cached_property
 
 from slotwise.leaks.names import ADDON, chain, dotted, imports_of
 from slotwise.leaks.source import Tokens
@@ -57,8 +58,18 @@ class Unit:
         self.yields = (
             not isinstance(node, (ast.Module, ast.ClassDef))
             and module.may_yield
-            and any(isinstance(item, (ast.Yield, ast.YieldFrom)) for item in own_nodes(node))
+            and any(isinstance(item, (ast.Yield, ast.YieldFrom)) for item in self.nodes)
         )
+
+    @cached_property
+    def nodes(self) -> list[ast.AST]:
+        """What runs as part of this unit (see own_nodes), listed once."""
+        return list(own_nodes(self.node))
+
+    @cached_property
+    def all_nodes(self) -> list[ast.AST]:
+        """Everything beneath this unit, nested functions included, listed once."""
+        return list(every_node(self.node))
 
     @property
     def is_function(self) -> bool:

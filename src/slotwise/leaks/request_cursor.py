@@ -32,11 +32,11 @@ def uses_of(unit: Unit) -> Iterator[RequestCursorUse]:
     """Every use in ``unit``; nothing where ``self`` was given another cursor."""
     if not unit.is_function or isinstance(unit.node, (ast.Module, ast.ClassDef, ast.Lambda)):
         return
-    own = _own_names(unit.node)
+    own = _own_names(unit.all_nodes)
     if not unit.in_transaction:
         own |= {"self._cr"} if _is_odoo_like(unit) else {"self", "cls"}
-    borrowed = {"env", *_loop_names(unit.node)} - own if unit.in_transaction else set()
-    lent = _lent_names(unit.node)
+    borrowed = {"env", *_loop_names(unit.all_nodes)} - own if unit.in_transaction else set()
+    lent = _lent_names(unit.all_nodes)
     yield from _walk(unit, unit.node.body, None, own, borrowed, lent)
 
 
@@ -45,10 +45,10 @@ def _is_odoo_like(unit: Unit) -> bool:
     return unit.owner is not None and bool(unit.owner.bases) and unit.parent is None
 
 
-def _own_names(node: ast.AST) -> set[str]:
+def _own_names(nodes: list[ast.AST]) -> set[str]:
     """Names whose cursor the function made itself, such as ``env = api.Environment(cr, ...)``."""
     found: set[str] = set()
-    for item in every_node(node):
+    for item in nodes:
         if isinstance(item, ast.Assign) and isinstance(item.value, ast.Call):
             found.update(t.id for t in item.targets if isinstance(t, ast.Name))
         elif isinstance(item, ast.withitem) and chain(item.context_expr) not in _REQUEST:
@@ -56,15 +56,15 @@ def _own_names(node: ast.AST) -> set[str]:
     return found
 
 
-def _loop_names(node: ast.AST) -> set[str]:
-    return {n.target.id for n in every_node(node) if isinstance(n, ast.For) and isinstance(n.target, ast.Name)}
+def _loop_names(nodes: list[ast.AST]) -> set[str]:
+    return {n.target.id for n in nodes if isinstance(n, ast.For) and isinstance(n.target, ast.Name)}
 
 
-def _lent_names(node: ast.AST) -> set[str]:
+def _lent_names(nodes: list[ast.AST]) -> set[str]:
     """Local names that only ever stand for the request's cursor: ``cr = self.env.cr``."""
     lent: set[str] = set()
     other: set[str] = set()
-    for item in every_node(node):
+    for item in nodes:
         if isinstance(item, ast.Assign):
             for target in item.targets:
                 if isinstance(target, ast.Name):

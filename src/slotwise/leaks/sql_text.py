@@ -14,7 +14,7 @@ from collections.abc import Iterator
 import msgspec
 
 from slotwise.leaks.names import chain
-from slotwise.leaks.outline import Unit, own_nodes
+from slotwise.leaks.outline import Unit
 
 UNKNOWN_PART = " ? "
 
@@ -39,7 +39,7 @@ class SqlUse(msgspec.Struct, frozen=True):
 def statements_of(unit: Unit) -> Iterator[SqlUse]:
     """Every SQL statement that ``unit`` sends and whose text can be known."""
     local: dict[str, ast.expr] = {}
-    for node in sorted(own_nodes(unit.node), key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0))):
+    for node in sorted(unit.nodes, key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0))):
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             local[node.targets[0].id] = node.value
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):

@@ -26,7 +26,7 @@ from itertools import pairwise
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
-from slotwise.leaks.outline import Unit, own_nodes
+from slotwise.leaks.outline import Unit
 
 TITLE = "A WITH HOLD cursor needs the same server connection"
 SEVERITY = Severity.WARNING
@@ -41,7 +41,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
         if "withhold" not in module.text:
             continue
         for unit in module.units:
-            for node in own_nodes(unit.node):
+            for node in unit.nodes:
                 if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "cursor" and _holds(node):
                     yield _sighting(unit, node)
 

@@ -26,7 +26,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
-from slotwise.leaks.outline import Unit, own_nodes
+from slotwise.leaks.outline import Unit
 
 TITLE = "pg_backend_pid is kept beyond its transaction"
 SEVERITY = Severity.WARNING
@@ -47,7 +47,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
 
 def _is_kept(unit: Unit, call: ast.Call) -> bool:
     """Whether the row fetched next is stored, returned, or used after a commit."""
-    after = [n for n in own_nodes(unit.node) if isinstance(n, (ast.expr, ast.stmt)) and n.lineno > call.lineno]
+    after = [n for n in unit.nodes if isinstance(n, (ast.expr, ast.stmt)) and n.lineno > call.lineno]
     names: set[str] = set()
     for node in after:
         if isinstance(node, ast.Assign) and _fetches(node.value):
