@@ -79,7 +79,9 @@ def propose(look: Callable[[], Snapshot], request: FixRequest, live: bool = True
     first = guide_timeouts(snapshot) if request.guide_timeouts else ()
     # The guide's values are what the rule about timeouts warns of: it was overruled on purpose.
     asked = tuple(r for r in rules if not (first and r.id == OVERRULED_BY_GUIDE))
-    choice = choose(snapshot, asked, first)
+    choice = choose(
+        snapshot, asked, first, frozenset(r.id for r in rules if r.id in request.select or r.slug in request.select)
+    )
     ground = read_ground(snapshot, reach, request.platform, live)
     sizing, users = sizing_of(snapshot)
     terms = Terms(users=users, sizing=sizing, standbys_done=request.standbys_done)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from slotwise.findings import Change, EndSession, Finding, Manual, RestartProcess, Verdict
+from slotwise.findings import Change, EndSession, Finding, Manual, RestartProcess, SetOdooOption, Verdict
 from slotwise.fixes.rehearse import rehearse
 from slotwise.fixes.requested import CONFIGURES, Requested, settled
 from slotwise.rules.engine import Rule, judge
@@ -27,8 +27,11 @@ class Choice(Struct, frozen=True):
     rehearsed: Snapshot
 
 
-def choose(snapshot: Snapshot, rules: tuple[Rule, ...], first: tuple[Requested, ...] = ()) -> Choice:
-    """Fix after fix, the most severe first. ``first`` are changes that are made in any case."""
+def choose(
+    snapshot: Snapshot, rules: tuple[Rule, ...], first: tuple[Requested, ...] = (), named: frozenset[str] = frozenset()
+) -> Choice:
+    """Fix after fix, the most severe first. ``first`` are changes that are made in any case; ``named`` are the ids of
+    the rules that the operator has chosen one by one: only then may a fix take a database out of service."""
     before = verdicts = judge(snapshot, rules)
     requests = list(first)
     notes: list[str] = []
@@ -37,7 +40,7 @@ def choose(snapshot: Snapshot, rules: tuple[Rule, ...], first: tuple[Requested, 
         snapshot = rehearse(snapshot, tuple(r.change for r in first))
         verdicts = judge(snapshot, rules)
     for _ in range(MOST_ROUNDS):
-        chosen = _next(verdicts, seen)
+        chosen = _next(verdicts, seen, named)
         if chosen is None:
             break
         verdict, finding, changes = chosen
@@ -48,18 +51,18 @@ def choose(snapshot: Snapshot, rules: tuple[Rule, ...], first: tuple[Requested, 
         requests += [Requested(change, finding.message, fix.risk, verdict.id) for change in changes]
         snapshot = rehearse(snapshot, changes)
         verdicts = judge(snapshot, rules)
-    notes += [note for v in verdicts for f in v.findings if not _configures(f) for note in _notes(f)]
+    notes += [note for v in verdicts for f in v.findings for note in _left(v, f, named)]
     return Choice(settled(tuple(requests)), tuple(dict.fromkeys(notes)), before, verdicts, snapshot)
 
 
 def _next(
-    verdicts: tuple[Verdict, ...], seen: set[tuple[str, str | None, str]]
+    verdicts: tuple[Verdict, ...], seen: set[tuple[str, str | None, str]], named: frozenset[str]
 ) -> tuple[Verdict, Finding, tuple[Change, ...]] | None:
     candidates = [
         (finding.severity or verdict.severity, verdict, finding, changes)
         for verdict in verdicts
         for finding in verdict.findings
-        if (changes := _configures(finding)) and _mark(verdict, finding, changes) not in seen
+        if (changes := _configures(finding, verdict.id in named)) and _mark(verdict, finding, changes) not in seen
     ]
     if not candidates:
         return None
@@ -71,9 +74,27 @@ def _mark(verdict: Verdict, finding: Finding, changes: tuple[Change, ...]) -> tu
     return verdict.id, finding.subject, repr(changes)
 
 
-def _configures(finding: Finding) -> tuple[Change, ...]:
+def _configures(finding: Finding, named: bool) -> tuple[Change, ...]:
+    """The changes of a fix that ``fix`` makes; none at all where one of them would do harm unasked."""
     changes = finding.fix.changes if finding.fix is not None else ()
+    if not named and any(_ends_service(change) for change in changes):
+        return ()
     return tuple(change for change in changes if isinstance(change, CONFIGURES))
+
+
+def _ends_service(change: Change) -> bool:
+    """A database that db_name does not list is served no more, and the ones in use now may not be all."""
+    return isinstance(change, SetOdooOption) and change.option == "db_name"
+
+
+def _left(verdict: Verdict, finding: Finding, named: frozenset[str]) -> list[str]:
+    """What a finding leaves to do when all chosen changes are made."""
+    if _configures(finding, verdict.id in named):
+        return []
+    fix = finding.fix
+    if fix is not None and any(_ends_service(change) for change in fix.changes):
+        return [f"{fix.summary} ({fix.risk}): only with --select {verdict.slug}"]
+    return _notes(finding)
 
 
 def _notes(finding: Finding) -> list[str]:
