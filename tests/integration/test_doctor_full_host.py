@@ -73,8 +73,16 @@ def fill(start_postgres: StartPostgres, start_standin: StartStandin) -> Any:
             workers=USABLE,
             max_cron_threads=2,
         )
-        served = [one.served for one in host.begin(USABLE, "shop")]
-        assert Counter(served) == {True: USABLE - 2, False: 2}
+        begun = sum(one.served for one in host.begin(USABLE, "shop"))
+
+        def filled() -> bool:
+            # In a storm an attempt that will be refused holds a slot for a moment, and may keep another one out.
+            nonlocal begun
+            begun += sum(one.served for one in host.begin(1, "shop")) if begun < USABLE - 2 else 0
+            return begun == USABLE - 2
+
+        until(filled)
+        assert not any(one.served for one in host.begin(1, "shop"))
         return server, host
 
     return start

@@ -43,10 +43,10 @@ WALLS: dict[str, WallWords] = {
     ),
     "pg_max_connections": WallWords(
         "every slot is taken",
-        "all max_connections slots are taken, the superusers' reserve included: either superusers' sessions fill it or"
-        " Odoo itself logs in as a superuser",
+        "all max_connections slots are taken, the superusers' reserve included: superusers' sessions fill it, Odoo"
+        " itself logs in as a superuser, or many clients knock at once (an attempt holds a slot until it is refused)",
         "nobody gets in, not even a superuser: end one idle session from the operating system (kill -TERM, never -9)",
-        "find who holds the slots, and take superuser rights from Odoo's role so that the reserve is kept",
+        "find who holds the slots: the findings about leaks, fan-out, hoards, demand and a superuser role",
         "a larger db_maxconn only brings the wall nearer",
         "any",
     ),

@@ -45,16 +45,21 @@ class ConsoleVisit(Struct, frozen=True):
 def with_postgres(snapshot: Snapshot, visits: Sequence[PostgresVisit], now: float) -> Snapshot:
     """The snapshot with what the visits brought. Where none brought anything, the first one's failure is the reason:
     the ways that were tried after it are detours."""
+    in_at_last = any(visit.answer.parts is not None for visit in visits)
     for visit in visits:
         snapshot = _with_visit(snapshot, visit, decides=visit is visits[0])
+    if in_at_last:
+        # Another way led in: there is nothing left to do about those that did not.
+        names = {_place(visit) for visit in visits}
+        sources = (structs.replace(s, remedy=None) if s.name in names else s for s in snapshot.sources)
+        snapshot = structs.replace(snapshot, sources=tuple(sources))
     refusals = tuple(r for v in visits if (r := refusal(v, now)) is not None)
     return with_refusals(snapshot, Refusals(refusals, tuple(f"connection attempt: {v.named}" for v in visits)))
 
 
 def _with_visit(snapshot: Snapshot, visit: PostgresVisit, *, decides: bool) -> Snapshot:
     answer = visit.answer
-    place = answer.address or visit.named
-    name = f"PostgreSQL {place} as {answer.user}" if answer.user else f"PostgreSQL {place}"
+    name = _place(visit)
     failure = answer.failure
     if answer.parts is not None:
         snapshot = structs.replace(snapshot, **structs.asdict(answer.parts))
@@ -62,6 +67,13 @@ def _with_visit(snapshot: Snapshot, visit: PostgresVisit, *, decides: bool) -> S
         gaps = {part: Unavailable(source, failure.text, failure.remedy) for part, source in POSTGRES_PARTS.items()}
         snapshot = structs.replace(snapshot, **gaps)
     return with_report(snapshot, name, visit.seconds, failure, partial=answer.parts is not None)
+
+
+def _place(visit: PostgresVisit) -> str:
+    """What the visit is called among the sources."""
+    answer = visit.answer
+    place = answer.address or visit.named
+    return f"PostgreSQL {place} as {answer.user}" if answer.user else f"PostgreSQL {place}"
 
 
 def without_connection(snapshot: Snapshot, reason: str, remedy: str) -> Snapshot:
