@@ -77,7 +77,7 @@ def parts_of_rows(
     ahead = _epoch(identity["server_clock"]) or taken_at
     shift = taken_at - ahead if abs(taken_at - ahead) > _CLOCKS_AGREE_SECONDS else 0.0
     backends = tuple(_backend(row, names, shift) for row in batch["activity"])
-    activity = Activity(backends, _integer(identity["own_pid"]))
+    activity = Activity(backends, _integer(identity["own_pid"]), shift_seconds=shift)
     settings = settings_of_rows(batch["settings"], file_rows)
     directory = settings.find("data_directory")
     return PostgresParts(

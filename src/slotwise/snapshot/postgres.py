@@ -40,11 +40,16 @@ class Backend(Struct, frozen=True):
 
 
 class Activity(Part, frozen=True):
-    """All rows of pg_stat_activity at one moment. ``own_pid`` is slotwise's own backend, None in a recording."""
+    """All rows of pg_stat_activity at one moment. ``own_pid`` is slotwise's own backend, None in a recording.
+
+    ``shift_seconds`` was added to every time of the server where its clock and this host's disagree: without it a time
+    is the server's own again, which is what tells a session from a later one with the same pid.
+    """
 
     backends: tuple[Backend, ...]
     own_pid: int | None
     source: str = "pg_stat_activity"
+    shift_seconds: float = 0.0
 
     @property
     def masked(self) -> int:
