@@ -21,7 +21,13 @@ from slotwise.collectors.network import Network, ends_of, read_network, sockets_
 from slotwise.collectors.odoo_instances import process_of
 from slotwise.collectors.odoo_services import OdooServices, find_odoo
 from slotwise.collectors.pg_target import OsUser
-from slotwise.collectors.postmasters import ServerTitles, data_directory, find_postmasters, without_sessions
+from slotwise.collectors.postmasters import (
+    ServerTitles,
+    data_directory,
+    find_postmasters,
+    postmasters_among,
+    without_sessions,
+)
 from slotwise.collectors.process_facts import ProcessFacts
 from slotwise.collectors.procfs import Sweep, command_line, open_sockets, sweep
 from slotwise.snapshot.evidence import SourceReport, SourceState, Unavailable
@@ -129,19 +135,18 @@ class _Look:
         unix = {} if isinstance(network, Unavailable) else network.unix_listening
         by_pid = {f.pid: f for f in facts}
         gap: Unavailable | None = None
-        servers = find_postmasters(facts, tcp, unix).servers
-        for server in servers:
-            master = by_pid[server.pid]
+        masters = postmasters_among(facts)
+        for master in masters:
             read = settings_of_server(master, data_directory(master), self._root, os_user_called(master.user))
             if isinstance(read, Unavailable):
                 gap = read
             else:
-                settings[server.pid] = read
+                settings[master.pid] = read
         names = {pid: s.value for pid, read in settings.items() if (s := read.find("cluster_name")) is not None}
         found = find_postmasters(facts, tcp, unix, cluster_names=names)
         found = self._settled(found, facts)
         seconds = self._clock() - began
-        if servers:
+        if masters:
             state: SourceState = "ok" if gap is None else "partial"
             reason, remedy = (gap.reason, gap.remedy) if gap is not None else (None, None)
             self._reports.append(SourceReport("servers from outside", state, seconds, reason, remedy))

@@ -36,11 +36,11 @@ def find_postmasters(
     A child that still carries the postmaster's own command line has sent no startup packet: it is counted in
     ``unauthenticated`` (src/backend/tcop/backend_startup.c, postmaster.c before 17: the title is set later).
     """
-    by_pid = {f.pid: f for f in facts if f.program in _PROGRAMS}
-    untitled = {pid: f for pid, f in by_pid.items() if not f.title.startswith(_TITLE_PREFIX)}
-    masters = {pid: f for pid, f in untitled.items() if f.ppid not in untitled and _is_server(f)}
+    programs = [f for f in facts if f.program in _PROGRAMS]
+    untitled = _untitled(programs)
+    masters = {f.pid: f for f in postmasters_among(programs)}
     children: dict[int, list[ProcessFacts]] = {pid: [] for pid in masters}
-    for child in by_pid.values():
+    for child in programs:
         if child.ppid in children:
             children[child.ppid].append(child)
     servers: list[Postmaster] = []
@@ -52,6 +52,16 @@ def find_postmasters(
         servers.append(_postmaster(master, tcp_listening, unix_listening, tuple(b.pid for b in found), waiting))
         sessions[pid] = tuple(found)
     return ServerTitles(tuple(servers), sessions)
+
+
+def postmasters_among(facts: Iterable[ProcessFacts]) -> tuple[ProcessFacts, ...]:
+    """The postmasters: PostgreSQL programs without a title whose parent is none."""
+    untitled = _untitled(f for f in facts if f.program in _PROGRAMS)
+    return tuple(f for f in untitled.values() if f.ppid not in untitled and _is_server(f))
+
+
+def _untitled(programs: Iterable[ProcessFacts]) -> dict[int, ProcessFacts]:
+    return {f.pid: f for f in programs if not (f.arguments and f.arguments[0].startswith(_TITLE_PREFIX))}
 
 
 def _is_server(facts: ProcessFacts) -> bool:

@@ -32,7 +32,7 @@ def with_job_runners(snapshot: Snapshot) -> Snapshot:
         return snapshot
     changed = tuple(
         structs.replace(p, role="queue_job", evidence="its session listens for queue_job")
-        if p.pid in runners and p.role in ("http_worker", "cron_worker", "unknown") and p.instance is not None
+        if p.pid in runners and p.role in ("http_worker", "cron_worker", "unknown")
         else p
         for p in snapshot.processes.processes
     )
