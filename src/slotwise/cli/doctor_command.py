@@ -41,7 +41,9 @@ def command(
 
     colour, width = terminal()
     output, code = doctor(
-        lambda: look(**where), Judging(_split(select), _split(ignore), fail_on), Voice(form, colour, width, verbose)
+        lambda: look(**where),
+        Judging(_split(select), _split(ignore), fail_on, here=where["saved"] is None),
+        Voice(form, colour, width, verbose),
     )
     sys.stdout.buffer.write(output)
     sys.stdout.buffer.flush()

@@ -15,11 +15,15 @@ FORMATS = ("text", "json", "sarif", "junit")
 
 
 class Judging(Struct, frozen=True):
-    """How to judge: rules by id, slug or start of an id; the severity from which the exit code is 1."""
+    """How to judge: rules by id, slug or start of an id; the severity from which the exit code is 1.
+
+    ``here`` says that the snapshot is of this host and of now, so that its addons can be read.
+    """
 
     select: tuple[str, ...] = ()
     ignore: tuple[str, ...] = ()
     fail_on: str = "critical"
+    here: bool = False
 
 
 class Voice(Struct, frozen=True):
@@ -35,6 +39,10 @@ def doctor(look: Callable[[], Snapshot], judging: Judging, voice: Voice) -> tupl
     """The output and the exit code. ``look`` provides the snapshot; rule names are checked before it is called."""
     chosen(judging.select, judging.ignore)
     diagnosis = diagnose(look(), judging.select, judging.ignore, Severity[judging.fail_on.upper()])
+    if judging.here:
+        from slotwise.commands.suspicion import with_suspicious_lines
+
+        diagnosis = with_suspicious_lines(diagnosis)
     return said(diagnosis, voice), diagnosis.exit_code
 
 
