@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import msgspec
 from msgspec import Struct
 
-from slotwise.collectors.isolation import Pending, Workshop
+from slotwise.collectors.isolation import Pending
 from slotwise.collectors.pg_failures import SILENT, Failure, read_again
 from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob, perform_postgres
 from slotwise.collectors.pg_target import Target
@@ -24,6 +24,20 @@ _WHERE = {
     "asking": "the server accepted the connection, then said nothing",
     "asking more": "the server stopped answering",
 }
+
+
+class Shop(Protocol):
+    """Where jobs run: a Workshop, which connects anew for each, or HeldConnections, which keeps its connection."""
+
+    def submit(self, job: Struct, seconds: float) -> Pending:
+        """Start a job that is given ``seconds``."""
+        ...
+
+    def wait(
+        self, jobs: tuple[Pending, ...], seconds: float, now: Callable[[], float], *, first_line: bool = False
+    ) -> None:
+        """Read answers until every job has ended (or said its first line) or ``seconds`` have passed."""
+        ...
 
 
 def perform(message: bytes, tell: Callable[[bytes], None]) -> None:
@@ -44,26 +58,26 @@ class Attempt(Struct, frozen=True):
     seconds: float
 
 
-def start_postgres(shop: Workshop, target: Target, taken_at: float, seconds: float) -> Attempt:
+def start_postgres(shop: Shop, target: Target, taken_at: float, seconds: float) -> Attempt:
     """Start a collection from PostgreSQL that must end within ``seconds``."""
     job = PostgresJob(target, taken_at, seconds)
     return Attempt(target, shop.submit(job, seconds + _GRACE_SECONDS), time.monotonic(), seconds)
 
 
-def start_pgbouncer(shop: Workshop, target: Target, seconds: float) -> Attempt:
+def start_pgbouncer(shop: Shop, target: Target, seconds: float) -> Attempt:
     """Start a look at a PgBouncer's console that must end within ``seconds``."""
     job = PgBouncerJob(target, seconds)
     return Attempt(target, shop.submit(job, seconds + _GRACE_SECONDS), time.monotonic(), seconds)
 
 
-def address_of(shop: Workshop, attempt: Attempt, seconds: float) -> str | None:
+def address_of(shop: Shop, attempt: Attempt, seconds: float) -> str | None:
     """Where an attempt goes to, as soon as that is known; None where it is not within ``seconds``."""
     shop.wait((attempt.pending,), seconds, time.monotonic, first_line=True)
     last = attempt.pending.last
     return None if last is None else msgspec.json.decode(last, type=PostgresAnswer).address
 
 
-def postgres_answer(shop: Workshop, attempt: Attempt) -> tuple[PostgresAnswer, float]:
+def postgres_answer(shop: Shop, attempt: Attempt) -> tuple[PostgresAnswer, float]:
     """What came of it, and after how many seconds. A hang is an answer too, with all that came before it."""
     answer, seconds = _answer(shop, attempt, PostgresAnswer)
     if answer is None:
@@ -74,7 +88,7 @@ def postgres_answer(shop: Workshop, attempt: Attempt) -> tuple[PostgresAnswer, f
     return msgspec.structs.replace(answer, failure=read_again(answer.failure)), seconds
 
 
-def pgbouncer_answer(shop: Workshop, attempt: Attempt) -> tuple[PgBouncerAnswer, float]:
+def pgbouncer_answer(shop: Shop, attempt: Attempt) -> tuple[PgBouncerAnswer, float]:
     """What came of it, and after how many seconds."""
     answer, seconds = _answer(shop, attempt, PgBouncerAnswer)
     if answer is None or (answer.shown is None and answer.failure is None):
@@ -83,7 +97,7 @@ def pgbouncer_answer(shop: Workshop, attempt: Attempt) -> tuple[PgBouncerAnswer,
     return msgspec.structs.replace(answer, failure=read_again(answer.failure)), seconds
 
 
-def _answer(shop: Workshop, attempt: Attempt, kind: type[_Answer]) -> tuple[_Answer | None, float]:
+def _answer(shop: Shop, attempt: Attempt, kind: type[_Answer]) -> tuple[_Answer | None, float]:
     left = attempt.seconds - (time.monotonic() - attempt.started)
     shop.wait((attempt.pending,), max(left, 0), time.monotonic)
     last = attempt.pending.last

@@ -13,6 +13,9 @@ from importlib.resources import files
 BATCH = ("settings", "identity", "activity", "roles", "databases", "overrides")
 """The queries of the first round trip, in the order in which their results come back."""
 
+BRIEF = ("identity", "activity")
+"""What a held connection asks in every round."""
+
 _SINCE = re.compile(r"--\s*since\s+(\d+)\s*$")
 _COMMENT = re.compile(r"\s*--.*$")
 
@@ -40,13 +43,13 @@ def query(name: str, version_num: int) -> str:
     return " ".join(line for line in lines if line)
 
 
-def batch(version_num: int, timeout_milliseconds: int) -> str:
+def batch(version_num: int, timeout_milliseconds: int, names: tuple[str, ...] = BATCH) -> str:
     """The first round trip: one read-only transaction, so that through a transaction pool nothing of it stays behind.
 
     Settings come first: they are read before this session changes its own. The timeouts are its own and end with it;
     they are not sent when connecting, because a PgBouncer in between refuses them (``unsupported startup parameter``).
     """
-    first, *rest = (query(name, version_num) for name in BATCH)
+    first, *rest = (query(name, version_num) for name in names)
     own = (
         f"SET LOCAL statement_timeout = {timeout_milliseconds}",
         f"SET LOCAL lock_timeout = {max(1, timeout_milliseconds // 2)}",

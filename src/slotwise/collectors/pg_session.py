@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -17,7 +17,7 @@ from msgspec import Struct
 from slotwise.collectors.pg_failures import INVALID_DSN, Failure, failure_of
 from slotwise.collectors.pg_parts import PostgresParts, Rows, parts_of_rows, waiting_pids
 from slotwise.collectors.pg_probe import refusing_routine
-from slotwise.collectors.pg_queries import BATCH, batch, read_all, second_batch
+from slotwise.collectors.pg_queries import BATCH, BRIEF, batch, read_all, second_batch
 from slotwise.collectors.pg_target import LIBPQ_VARIABLES, OsUser, Target
 
 if TYPE_CHECKING:
@@ -65,10 +65,27 @@ def prepare() -> None:
 
 def perform_postgres(job: PostgresJob, tell: Callable[[PostgresAnswer], None]) -> None:
     """Connect, collect, close; every step is told."""
+    ends = time.monotonic() + job.seconds
+    become(job.target.run_as, job.target.environment)
+    made = connected(job, tell)
+    if made is not None:
+        connection, here = made
+        try:
+            ask(connection, job, here, tell, ends - time.monotonic())
+        finally:
+            connection.close()
+
+
+def connected(
+    job: PostgresJob, tell: Callable[[PostgresAnswer], None], more: Mapping[str, str] | None = None
+) -> tuple[Connection[DictRow], PostgresAnswer] | None:
+    """The connection and how far it came; None, and the failure is told, where there is none.
+
+    ``more`` are connection parameters that what the operator gave wins over.
+    """
     import psycopg
 
     started = time.monotonic()
-    become(job.target.run_as, job.target.environment)
     try:
         attempts = _attempts(job.target, job.seconds)
     except psycopg.ProgrammingError:
@@ -77,23 +94,19 @@ def perform_postgres(job: PostgresJob, tell: Callable[[PostgresAnswer], None]) -
         # What libpq says of it is not repeated: it quotes what it could not read, maybe a piece of a password.
         remedy = "write postgresql://user:password@host:port/dbname; special characters in it as %40, %2F …"
         tell(PostgresAnswer("failed", failure=Failure(INVALID_DSN, f"{job.target.named} cannot be read", remedy)))
-        return
+        return None
     for number, parameters in enumerate(attempts, 1):
         here = PostgresAnswer("connecting", _wanted(parameters), parameters.get("user"), parameters.get("dbname"))
         tell(here)
         try:
-            connection = _connect(parameters)
+            return _connect({**(more or {}), **parameters}), here
         except psycopg.Error as error:
             failure = _connect_failure(error, parameters, job.seconds - (time.monotonic() - started))
             if failure.kind == "database_missing" and number < len(attempts):
                 continue
             tell(msgspec.structs.replace(here, step="failed", failure=failure))
-            return
-        try:
-            _ask(connection, job, here, tell, job.seconds - (time.monotonic() - started))
-        finally:
-            connection.close()
-        return
+            break
+    return None
 
 
 def become(run_as: OsUser | None, environment: object) -> None:
@@ -183,13 +196,48 @@ def _address(host: str, port: str) -> str:
     return f"{host}/{_SOCKET_PREFIX}{port}" if host.startswith("/") else f"{host}:{port}"
 
 
-def _ask(
+class Remembered:
+    """The rows that a held connection need not ask for in every round: settings, roles, databases, files."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Rows] = {}
+        self.file_rows: Rows | None = None
+
+    def serves(self, activity: Rows) -> bool:
+        """Whether every database and role of the sessions is known: a new one makes it read again."""
+        known = {name: {row["oid"] for row in self.rows[name]} for name in ("databases", "roles")}
+        return all(
+            (not row["datid"] or row["datid"] in known["databases"])
+            and (not row["usesysid"] or row["usesysid"] in known["roles"])
+            for row in activity
+        )
+
+
+def _first_rows(
+    connection: Connection[DictRow], version: int, milliseconds: int, remembered: Remembered | None
+) -> dict[str, Rows]:
+    """The rows of every query of the first round trip; what is remembered and still serves is not asked."""
+    if remembered is not None and remembered.rows:
+        brief = zip(BRIEF, _results(connection, batch(version, milliseconds, BRIEF)), strict=True)
+        rows = {**remembered.rows, **dict(brief)}
+        if remembered.serves(rows["activity"]):
+            return rows
+        remembered.file_rows = None
+    rows = dict(zip(BATCH, _results(connection, batch(version, milliseconds)), strict=True))
+    if remembered is not None:
+        remembered.rows = {name: found for name, found in rows.items() if name not in BRIEF}
+    return rows
+
+
+def ask(
     connection: Connection[DictRow],
     job: PostgresJob,
     here: PostgresAnswer,
     tell: Callable[[PostgresAnswer], None],
     seconds: float,
+    remembered: Remembered | None = None,
 ) -> None:
+    """Collect over ``connection`` within ``seconds``, telling every step. ``remembered`` spares what rarely changes."""
     import psycopg
 
     info = connection.info
@@ -200,7 +248,7 @@ def _ask(
     milliseconds = max(100, int(seconds * 900))
     version = info.server_version
     try:
-        rows = dict(zip(BATCH, _results(connection, batch(version, milliseconds)), strict=True))
+        rows = _first_rows(connection, version, milliseconds, remembered)
     except psycopg.Error as error:
         tell(msgspec.structs.replace(here, step="failed", failure=_query_failure(error)))
         return
@@ -218,9 +266,10 @@ def _ask(
     own_pid = rows["identity"][0]["own_pid"]
     here = msgspec.structs.replace(here, through_pooler=own_pid != info.backend_pid)
     waiting = waiting_pids(rows["activity"])
-    files_too = rows["identity"][0]["is_superuser"] == "on"
+    known_files = remembered.file_rows if remembered is not None else None
+    files_too = rows["identity"][0]["is_superuser"] == "on" and known_files is None
     if not waiting and not files_too:
-        tell(msgspec.structs.replace(here, step="complete", parts=parts(None, None)))
+        tell(msgspec.structs.replace(here, step="complete", parts=parts(known_files, None)))
         return
     tell(msgspec.structs.replace(here, step="asking more", parts=parts(None, None)))
     try:
@@ -229,7 +278,9 @@ def _ask(
         failure = _query_failure(error)
         tell(msgspec.structs.replace(here, step="failed", parts=parts(None, None), failure=failure))
         return
-    file_rows = more[0] if files_too else None
+    file_rows: Rows | None = more[0] if files_too else known_files
+    if remembered is not None:
+        remembered.file_rows = file_rows
     blocking = more[-1] if waiting else None
     tell(msgspec.structs.replace(here, step="complete", parts=parts(file_rows, blocking)))
 

@@ -5,10 +5,10 @@ The console speaks the simple protocol only. SHOW FDS is never asked: it stops P
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from slotwise.collectors.pg_failures import INVALID_DSN, Failure, failure_of
 from slotwise.collectors.pg_session import become
@@ -42,31 +42,31 @@ class PgBouncerAnswer(Struct, frozen=True):
 
 def perform_pgbouncer(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]) -> None:
     """Connect to the console, ask every SHOW, close."""
+    become(job.target.run_as, job.target.environment)
+    console = connected(job, tell)
+    if console is not None:
+        try:
+            tell(asked(console, job.target))
+        finally:
+            console.close()
+
+
+def connected(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]) -> Connection[DictRow] | None:
+    """A connection to the console; None, and the failure is told, where there is none."""
     import psycopg
-    from psycopg.conninfo import conninfo_to_dict
     from psycopg.rows import dict_row
 
-    become(job.target.run_as, job.target.environment)
     try:
-        given = {k: str(v) for k, v in conninfo_to_dict(job.target.dsn, **job.target.parameters).items()}
+        parameters = _parameters(job.target)
     except psycopg.ProgrammingError:
         remedy = "write postgresql://user@host:6432/pgbouncer"
         tell(PgBouncerAnswer(failure=Failure(INVALID_DSN, f"{job.target.named} cannot be read", remedy)))
-        return
-    parameters = {
-        "port": "6432",
-        "options": "",
-        **given,
-        # The console is this one database, whatever the operator copied from odoo.conf.
-        "dbname": CONSOLE_DATABASE,
-        "application_name": "slotwise",
-        "connect_timeout": str(max(2, int(job.seconds))),
-    }
-    address = f"{parameters.get('host', '')}:{parameters['port']}".lstrip(":")
-    user = parameters.get("user")
-    tell(PgBouncerAnswer(address, user))
+        return None
+    parameters["connect_timeout"] = str(max(2, int(job.seconds)))
+    here = PgBouncerAnswer(_place(parameters), parameters.get("user"))
+    tell(here)
     try:
-        console = psycopg.connect(
+        return psycopg.connect(
             **parameters,  # type: ignore[arg-type]
             autocommit=True,
             prepare_threshold=None,
@@ -74,21 +74,44 @@ def perform_pgbouncer(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]
             row_factory=dict_row,
         )
     except psycopg.Error as error:
-        tell(PgBouncerAnswer(address, user, failure=failure_of(str(error))))
-        return
+        tell(structs.replace(here, failure=failure_of(str(error))))
+        return None
+
+
+def asked(console: Connection[DictRow], target: Target) -> PgBouncerAnswer:
+    """The answers of every SHOW. Where the console breaks, ``console.closed`` is True afterwards."""
+    import psycopg
+
+    parameters = _parameters(target)
     shown: Shown = {}
     failure: Failure | None = None
-    try:
-        for name in SHOWS:
-            try:
-                shown[name] = _rows(console, name)
-            except psycopg.Error as error:
-                failure = failure or failure_of(f"{error.diag.severity or ''} {error}")
-                if console.closed:
-                    break
-    finally:
-        console.close()
-    tell(PgBouncerAnswer(address, user, shown, failure))
+    for name in SHOWS:
+        try:
+            shown[name] = _rows(console, name)
+        except psycopg.Error as error:
+            failure = failure or failure_of(f"{error.diag.severity or ''} {error}")
+            if console.closed:
+                break
+    return PgBouncerAnswer(_place(parameters), parameters.get("user"), shown, failure)
+
+
+def _parameters(target: Target) -> dict[str, str]:
+    """The connection parameters. Raises psycopg.ProgrammingError where the connection string cannot be read."""
+    from psycopg.conninfo import conninfo_to_dict
+
+    given = {k: str(v) for k, v in conninfo_to_dict(target.dsn, **target.parameters).items()}
+    # The console is this one database, whatever the operator copied from odoo.conf.
+    return {
+        "port": "6432",
+        "options": "",
+        **given,
+        "dbname": CONSOLE_DATABASE,
+        "application_name": "slotwise",
+    }
+
+
+def _place(parameters: Mapping[str, str]) -> str:
+    return f"{parameters.get('host', '')}:{parameters['port']}".lstrip(":")
 
 
 def _rows(console: Connection[DictRow], name: str) -> list[dict[str, str | int | None]]:

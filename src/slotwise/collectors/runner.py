@@ -21,6 +21,7 @@ from slotwise.collectors.assembly import (
 )
 from slotwise.collectors.attempts import (
     Attempt,
+    Shop,
     address_of,
     pgbouncer_answer,
     postgres_answer,
@@ -40,7 +41,6 @@ from slotwise.collectors.discovery import (
 from slotwise.collectors.helper_process import workshop
 from slotwise.collectors.host import look_at_host
 from slotwise.collectors.host_evidence import HostEvidence
-from slotwise.collectors.isolation import Workshop
 from slotwise.collectors.pg_failures import INVALID_DSN
 from slotwise.collectors.pg_target import Target
 from slotwise.collectors.pgbouncer_rows import pgbouncer_of_rows
@@ -80,17 +80,22 @@ class Request(Struct, frozen=True, kw_only=True):
         return f"Request(offline={self.offline}, timeout_seconds={self.timeout_seconds})"
 
 
-def collect(request: Request, *, clock: Callable[[], float] = time.time) -> tuple[Snapshot, Discovery]:
-    """The Snapshot of what could be observed, and what was found on the way.
+def collect(
+    request: Request, *, clock: Callable[[], float] = time.time, shop: Shop | None = None
+) -> tuple[Snapshot, Discovery]:
+    """The Snapshot of what could be observed, and what was found on the way. ``shop`` is where it connects; without it
+    every connection is made for this collection and closed after it.
 
     Raises OperatorError where the request itself is wrong: a connection string or a file that cannot be read.
     """
     run = _Run(request, clock())
     if request.offline:
         snapshot, found = run.offline()
+    elif shop is not None:
+        snapshot, found = run.connected(shop)
     else:
-        with workshop() as shop:
-            snapshot, found = run.connected(shop)
+        with workshop() as own:
+            snapshot, found = run.connected(own)
     return with_job_runners(snapshot), found
 
 
@@ -114,7 +119,7 @@ class _Run:
         snapshot = structs.replace(snapshot, pgbouncers=Unavailable("PgBouncer admin console", reason, remedy))
         return self._completed(snapshot, host, plan), Discovery(plan.sentences)
 
-    def connected(self, shop: Workshop) -> tuple[Snapshot, Discovery]:
+    def connected(self, shop: Shop) -> tuple[Snapshot, Discovery]:
         request = self._request
         first = self._start(shop, Target("--dsn", request.dsn)) if request.dsn else None
         named = [
@@ -146,7 +151,7 @@ class _Run:
             sentences = (*sentences, f"{answer.address} is a pooler: what is behind it was read through it")
         return self._completed(snapshot, host, plan), Discovery(sentences)
 
-    def _visits(self, shop: Workshop, first: Attempt, plan: Plan, host: HostEvidence) -> list[PostgresVisit]:
+    def _visits(self, shop: Shop, first: Attempt, plan: Plan, host: HostEvidence) -> list[PostgresVisit]:
         """Every way in that was tried, in order: as told, as another role where that one may not log in, by the
         reserve."""
         answer, seconds = postgres_answer(shop, first)
@@ -167,10 +172,10 @@ class _Run:
                 break
         return visits
 
-    def _start(self, shop: Workshop, target: Target) -> Attempt:
+    def _start(self, shop: Shop, target: Target) -> Attempt:
         return start_postgres(shop, target, self._taken_at, self._left())
 
-    def _console(self, shop: Workshop, console: PoolerConsole, attempt: Attempt, here: Surroundings) -> ConsoleVisit:
+    def _console(self, shop: Shop, console: PoolerConsole, attempt: Attempt, here: Surroundings) -> ConsoleVisit:
         """A console by the first way in that is let in."""
         total = 0.0
         targets = list(console.targets)

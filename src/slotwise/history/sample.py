@@ -1,0 +1,224 @@
+"""One round of observation as the history keeps it: counts, not sessions; no statement, no address, no secret.
+
+``round_of`` is pure. What could not be seen is None with a reason in ``gap``, never zero.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+
+from msgspec import Struct
+
+from slotwise.capacity.slots import Slots, slots
+from slotwise.findings import Verdict
+from slotwise.forecast.series import Sample
+from slotwise.rules.diagnosis import holders
+from slotwise.snapshot.evidence import Unavailable
+from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.ownership import Sessions
+from slotwise.snapshot.pgbouncer import PgBouncers
+from slotwise.snapshot.postgres import Server
+from slotwise.snapshot.refusals import Refusals
+from slotwise.snapshot.session_kinds import is_cron_lock, is_idle_in_transaction
+from slotwise.snapshot.sessions import sessions
+
+_NUMBERS = re.compile(r"[-_ :#@.]*\d+")
+_LONGEST_NAME = 63
+
+
+class HolderCount(Struct, frozen=True, array_like=True):
+    """How many sessions of one state one process holds on one database as one role.
+
+    ``role`` is the part that the process plays in Odoo, ``process`` its program's name, ``owner`` how sure that is
+    (known, orphan, foreign, unknown). ``application`` is the group of application_name: numbers are left out, so that
+    ``odoo-4121`` counts as ``odoo``. ``pid`` is None where the process is not visible.
+    """
+
+    role: str
+    pid: int | None
+    process: str | None
+    database: str | None
+    user: str | None
+    application: str | None
+    state: str
+    count: int
+    owner: str = "unknown"
+
+
+class PoolCount(Struct, frozen=True, array_like=True):
+    """One row of SHOW POOLS of the PgBouncer at ``address``, in connections; ``maxwait_seconds`` the longest wait."""
+
+    address: str
+    database: str
+    user: str
+    cl_active: int
+    cl_waiting: int
+    sv_active: int
+    sv_idle: int
+    sv_other: int
+    maxwait_seconds: float
+
+
+class FindingSeen(Struct, frozen=True, array_like=True):
+    """A finding of a round: the rule's id and slug, the severity's word, and what it is about."""
+
+    id: str
+    slug: str
+    severity: str
+    subject: str | None = None
+
+
+class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """One look at ``at`` (epoch seconds), or the sum of the looks of ``seconds`` from ``at`` on where ``seconds`` > 0.
+
+    ``used``: slots taken; of a sum the peak, with ``used_least`` and ``used_mean`` beside it, and ``holders`` and
+    ``pools`` as they were at the peak. None: nobody could count, and ``gap`` says why. ``walls`` counts refusals by the
+    wall that refused (slotwise.walls) in what this look has read. ``looks`` and ``looks_known`` say how many looks a
+    sum holds, and how many of them could count.
+    """
+
+    at: float
+    used: int | None = None
+    usable: int | None = None
+    reserved: int | None = None
+    max_connections: int | None = None
+    holders: tuple[HolderCount, ...] = ()
+    pools: tuple[PoolCount, ...] = ()
+    walls: dict[str, int] = {}
+    findings: tuple[FindingSeen, ...] = ()
+    gap: str | None = None
+    server_started_at: float | None = None
+    in_recovery: bool | None = None
+    oldest_idle_in_transaction_seconds: float | None = None
+    seconds: float = 0.0
+    used_least: int | None = None
+    used_mean: float | None = None
+    looks: int = 1
+    looks_known: int | None = None
+
+    @property
+    def utilization_ratio(self) -> float | None:
+        """used / usable; None where either is not known."""
+        return self.used / self.usable if self.used is not None and self.usable else None
+
+
+def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] = ()) -> Round:
+    """What the history keeps of a Snapshot. ``verdicts`` are kept by id where they were judged."""
+    counted = slots(snapshot)
+    seen = sessions(snapshot)
+    server = snapshot.server if isinstance(snapshot.server, Server) else None
+    known = counted if isinstance(counted, Slots) else None
+    if isinstance(counted, Unavailable):
+        gap: str | None = f"{counted.source}: {counted.reason}"
+    else:
+        gap = None if counted.used is not None else _unclassified(seen)
+    return Round(
+        at=snapshot.taken_at,
+        used=known.used if known else None,
+        usable=known.usable if known else None,
+        reserved=known.reserved if known else None,
+        max_connections=known.max_connections if known else None,
+        holders=_holder_counts(snapshot),
+        pools=_pool_counts(snapshot),
+        walls=_walls(snapshot),
+        findings=tuple(
+            FindingSeen(v.id, v.slug, (f.severity or v.severity).word, f.subject) for v in verdicts for f in v.findings
+        ),
+        gap=gap,
+        server_started_at=server.started_at if server else None,
+        in_recovery=server.in_recovery if server else None,
+        oldest_idle_in_transaction_seconds=_oldest_idle_in_transaction(snapshot, seen),
+    )
+
+
+def application_group(application_name: str | None) -> str | None:
+    """The name without its numbers, so that the number of groups is bounded by the programs and not by their pids.
+
+    An empty name stays empty; None (not visible) stays None.
+    """
+    if not application_name:
+        return application_name
+    return _NUMBERS.sub("", application_name)[:_LONGEST_NAME].strip() or "(number)"
+
+
+def series_of(rounds: list[Round] | tuple[Round, ...]) -> list[Sample]:
+    """Rounds as the forecast reads them: gaps stay gaps, a new start of the server is marked, and a sum gives its
+    least and its peak, because the forecast reads the trend from floors and the level from tops."""
+    samples: list[Sample] = []
+    started: float | None = None
+    for round_ in rounds:
+        restarted = False
+        if round_.server_started_at is not None:
+            restarted = started is not None and abs(round_.server_started_at - started) > 1
+            started = round_.server_started_at
+        if round_.seconds and round_.used is not None and round_.used_least is not None:
+            third = round_.seconds / 3
+            samples.append(Sample(round_.at + third, round_.used_least, restarted))
+            samples.append(Sample(round_.at + 2 * third, round_.used))
+        else:
+            samples.append(Sample(round_.at, round_.used, restarted))
+    return samples
+
+
+def _unclassified(seen: Sessions | Unavailable) -> str:
+    if isinstance(seen, Unavailable):
+        return f"{seen.source}: {seen.reason}"
+    return f"{seen.source}: {seen.unclassified} rows may be client sessions or background workers (grant pg_monitor)"
+
+
+def _holder_counts(snapshot: Snapshot) -> tuple[HolderCount, ...]:
+    found = holders(snapshot)
+    if isinstance(found, Unavailable):
+        return ()
+    counts: Counter[tuple[str, int | None, str | None, str | None, str | None, str | None, str, str]] = Counter()
+    for holder in found:
+        group = application_group(holder.application)
+        for state, count in holder.states.items():
+            key = (holder.role, holder.pid, holder.process, holder.database, holder.user, group, state, holder.owner)
+            counts[key] += count
+    rows = [HolderCount(*key[:7], count, key[7]) for key, count in counts.items()]
+    return tuple(sorted(rows, key=lambda h: (-h.count, h.role, h.pid or 0, h.database or "", h.user or "", h.state)))
+
+
+def _pool_counts(snapshot: Snapshot) -> tuple[PoolCount, ...]:
+    if not isinstance(snapshot.pgbouncers, PgBouncers):
+        return ()
+    return tuple(
+        PoolCount(
+            bouncer.address,
+            pool.database,
+            pool.user,
+            pool.cl_active,
+            pool.cl_waiting,
+            pool.sv_active,
+            pool.sv_idle,
+            pool.sv_used + pool.sv_tested + pool.sv_login,
+            pool.maxwait_seconds,
+        )
+        for bouncer in snapshot.pgbouncers.pgbouncers
+        for pool in bouncer.pools
+        if pool.database != "pgbouncer"
+    )
+
+
+def _walls(snapshot: Snapshot) -> dict[str, int]:
+    if not isinstance(snapshot.refusals, Refusals):
+        return {}
+    walls: Counter[str] = Counter()
+    for refusal in snapshot.refusals.refusals:
+        walls[refusal.wall] += refusal.count
+    return dict(walls)
+
+
+def _oldest_idle_in_transaction(snapshot: Snapshot, seen: Sessions | Unavailable) -> float | None:
+    """The age of the oldest transaction that is idle and no scheduled action; 0 where there is none, None where states
+    are not visible."""
+    if isinstance(seen, Unavailable) or any(h.backend.state is None for h in seen.held):
+        return None
+    ages = [
+        snapshot.taken_at - h.backend.xact_start
+        for h in seen.held
+        if is_idle_in_transaction(h.backend) and not is_cron_lock(h.backend) and h.backend.xact_start is not None
+    ]
+    return max((max(0.0, age) for age in ages), default=0.0)

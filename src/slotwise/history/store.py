@@ -1,0 +1,281 @@
+"""The history in one SQLite file: every round as it was seen, sums of 5 minutes and of an hour, bounded in size.
+
+WAL with ``synchronous=FULL``: a round that was appended survives a power cut, and several processes may read and write
+(https://www.sqlite.org/wal.html, https://www.sqlite.org/pragma.html#pragma_synchronous). Rows leave in the order in
+which they came and not by their time, so that a clock that jumps years ahead deletes nothing.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+import threading
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
+
+import msgspec
+from msgspec import Struct
+
+from slotwise.errors import OperatorError
+from slotwise.history.rollup import summed
+from slotwise.history.sample import Round
+
+Resolution = Literal[0, 300, 3600]
+"""Seconds that one row stands for; 0: rounds as they were seen."""
+
+SCHEMA_VERSION = 1
+SUMS: tuple[Resolution, ...] = (300, 3600)
+_BUSY_SECONDS = 5.0
+_TABLE = """
+CREATE TABLE round (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    resolution INTEGER NOT NULL,
+    at REAL NOT NULL,
+    body BLOB NOT NULL
+);
+CREATE INDEX round_by_time ON round (resolution, at);
+"""
+_DAMAGED = ("malformed", "not a database", "file is encrypted", "no such table", "no such column")
+
+
+class HistoryUnavailable(Exception):
+    """The history could not be written or read just now (disk full, locked, permission lost): say so and go on."""
+
+
+class Retention(Struct, frozen=True):
+    """How much is kept: rows of each resolution, and bytes of the whole file. The oldest rounds leave first.
+
+    The defaults hold a day at one round in 5 seconds, a month of 5-minute sums and two years of hours.
+    """
+
+    rounds: int = 17_500
+    five_minutes: int = 9_000
+    hours: int = 17_600
+    size_bytes: int = 128 * 1024 * 1024
+
+    def rows(self, resolution: Resolution) -> int:
+        """How many rows of ``resolution`` are kept."""
+        return {0: self.rounds, 300: self.five_minutes, 3600: self.hours}[resolution]
+
+
+class Store:
+    """A history file. Safe to use from several threads, and from several processes with a Store each."""
+
+    def __init__(
+        self, path: Path, *, retention: Retention | None = None, say: Callable[[str], None] = lambda text: None
+    ) -> None:
+        """Open the file or begin it. A damaged one is set aside (one such file is kept) and ``say`` is told.
+
+        Raises OperatorError where the place cannot be written or a later slotwise wrote the file.
+        """
+        self.path = path
+        self._retention = retention or Retention()
+        self._say = say
+        self._lock = threading.RLock()
+        self._appended = 0
+        self._last_at: float | None = None
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._database = self._opened()
+        except (OSError, sqlite3.OperationalError) as error:
+            remedy = "give --history FILE in a directory that this user may write"
+            raise OperatorError(f"the history {path} cannot be opened: {error}", remedy) from error
+
+    def append(self, round_: Round) -> None:
+        """Keep one round for good, close the sums that it ends, and drop what is too old.
+
+        Raises HistoryUnavailable where that is not possible just now; the next round may succeed.
+        """
+        with self._access() as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            self._insert(database, 0, round_)
+            last = self._last_at
+            if last is None:
+                last = self._newest_before_last(database)
+            for width in SUMS:
+                if last is not None and last // width != round_.at // width:
+                    self._sum_up(database, width, last // width * width)
+            if self._appended % 60 == 0:
+                self._prune(database)
+            self._last_at = round_.at
+            self._appended += 1
+
+    def rounds(self, since: float, until: float, resolution: Resolution = 0) -> list[Round]:
+        """The rounds (or sums) with ``since <= at < until``, by time. Where nobody looked there is none.
+
+        Raises HistoryUnavailable where the file cannot be read just now.
+        """
+        with self._access() as database:
+            query = "SELECT body FROM round WHERE resolution = ? AND at >= ? AND at < ? ORDER BY at, id"
+            rows = database.execute(query, (resolution, since, until)).fetchall()
+        return [_round(body) for (body,) in rows]
+
+    def best(self, since: float, until: float, most: int = 2_000) -> list[Round]:
+        """The whole period in the finest resolution that has at most ``most`` rows, joined where the finer rows begin
+        later than the coarser ones and where the last sum is not closed yet."""
+        for resolution in (0, *SUMS):
+            found = self.rounds(since, until, resolution)
+            if len(found) <= most or resolution == SUMS[-1]:
+                break
+        if resolution != 0:
+            rest = self.rounds(found[-1].at + resolution if found else since, until)
+            found += rest[-most:]
+        first = found[0].at if found else until
+        coarser: list[Round] = []
+        for wider in SUMS:
+            if wider > resolution and not coarser:
+                coarser = self.rounds(since, first - wider, wider)
+        return [*coarser, *found]
+
+    def newest(self) -> Round | None:
+        """The round that was appended last, or None. Raises HistoryUnavailable."""
+        with self._access() as database:
+            row = database.execute("SELECT body FROM round WHERE resolution = 0 ORDER BY id DESC LIMIT 1").fetchone()
+        return _round(row[0]) if row else None
+
+    @property
+    def size_bytes(self) -> int:
+        """The size of the file's pages that are in use."""
+        with self._access() as database:
+            return _used_bytes(database)
+
+    def close(self) -> None:
+        """Close the file. What was appended is on disk."""
+        with self._lock:
+            self._database.close()
+
+    def _opened(self) -> sqlite3.Connection:
+        try:
+            return _open(self.path)
+        except sqlite3.OperationalError as error:
+            if not _is_damage(error):
+                raise
+            reason = str(error)
+        except sqlite3.DatabaseError as error:
+            reason = str(error)
+        self._set_aside(reason)
+        return _open(self.path)
+
+    def _set_aside(self, reason: str) -> None:
+        """Move the damaged file out of the way. An earlier one is overwritten: damage must not fill the disk."""
+        aside = self.path.with_name(self.path.name + ".damaged")
+        self.path.replace(aside)
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._say(f"the history {self.path} is damaged ({reason}): it is now {aside.name}, and a new one begins")
+
+    @contextmanager
+    def _access(self) -> Iterator[sqlite3.Connection]:
+        """The database for one thread at a time; SQLite's errors become HistoryUnavailable, damage a new file."""
+        with self._lock:
+            try:
+                yield self._database
+            except sqlite3.DatabaseError as error:
+                if isinstance(error, sqlite3.ProgrammingError):
+                    raise
+                if _is_damage(error):
+                    self._begin_again(str(error))
+                raise HistoryUnavailable(f"the history {self.path}: {error}") from error
+
+    def _begin_again(self, reason: str) -> None:
+        self._database.close()
+        try:
+            self._set_aside(reason)
+            self._database = _open(self.path)
+        except (OSError, sqlite3.DatabaseError) as error:
+            raise HistoryUnavailable(f"the history {self.path} is damaged and cannot be set aside: {error}") from error
+        self._last_at = None
+
+    def _insert(self, database: sqlite3.Connection, resolution: Resolution, round_: Round) -> None:
+        body = zlib.compress(msgspec.msgpack.encode(round_), 6)
+        database.execute(
+            "INSERT INTO round (resolution, at, body) VALUES (?, ?, ?)", (int(resolution), round_.at, body)
+        )
+
+    def _newest_before_last(self, database: sqlite3.Connection) -> float | None:
+        """When the round before the one just inserted was seen: after a restart its sums may still be open."""
+        query = "SELECT at FROM round WHERE resolution = 0 ORDER BY id DESC LIMIT 1 OFFSET 1"
+        row = database.execute(query).fetchone()
+        return float(row[0]) if row else None
+
+    def _sum_up(self, database: sqlite3.Connection, width: Resolution, begin: float) -> None:
+        """(Re)make one sum from its rounds: a clock that was set back only makes it again."""
+        query = "SELECT body FROM round WHERE resolution = 0 AND at >= ? AND at < ? ORDER BY at, id"
+        rounds = [_round(body) for (body,) in database.execute(query, (begin, begin + width))]
+        if rounds:
+            database.execute("DELETE FROM round WHERE resolution = ? AND at = ?", (int(width), begin))
+            self._insert(database, width, summed(rounds, begin, float(width)))
+
+    def _prune(self, database: sqlite3.Connection) -> None:
+        for resolution in (0, *SUMS):
+            # The n-th newest row and everything before it, in the order of arrival.
+            database.execute(
+                "DELETE FROM round WHERE resolution = ?1 AND id <= "
+                "(SELECT id FROM round WHERE resolution = ?1 ORDER BY id DESC LIMIT 1 OFFSET ?2)",
+                (int(resolution), self._retention.rows(resolution)),
+            )
+        while _used_bytes(database) > self._retention.size_bytes:
+            before = database.total_changes
+            database.execute(
+                "DELETE FROM round WHERE id IN (SELECT id FROM round WHERE resolution = "
+                "(SELECT min(resolution) FROM round) ORDER BY id LIMIT 500)"
+            )
+            if database.total_changes == before:
+                return
+
+
+def _open(path: Path) -> sqlite3.Connection:
+    """Connect and check. Raises sqlite3.DatabaseError for a damaged file, OperatorError for one of a later version."""
+    database = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
+    try:
+        database.execute("PRAGMA journal_mode = WAL").fetchone()
+        database.execute("PRAGMA synchronous = FULL")
+        database.execute("PRAGMA journal_size_limit = 4194304")
+        found = database.execute("PRAGMA quick_check(1)").fetchone()
+        if found is None or found[0] != "ok":
+            raise sqlite3.DatabaseError(f"malformed: {found[0] if found else 'no answer'}")
+        version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if version > SCHEMA_VERSION:
+            raise OperatorError(
+                f"the history {path} was written by a later slotwise (schema {version}, this one knows "
+                f"{SCHEMA_VERSION})",
+                "use that version, or give --history with another file",
+            )
+        if version == 0:
+            _create(database)
+        database.execute("SELECT at, resolution, body FROM round LIMIT 1").fetchone()
+        path.chmod(0o640)
+    except BaseException:
+        database.close()
+        raise
+    return database
+
+
+def _create(database: sqlite3.Connection) -> None:
+    """Make the table, unless another process did it in the meantime."""
+    database.execute("BEGIN IMMEDIATE")
+    with database:
+        if int(database.execute("PRAGMA user_version").fetchone()[0]) == 0:
+            for statement in _TABLE.split(";"):
+                database.execute(statement)
+            database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+def _is_damage(error: sqlite3.Error) -> bool:
+    return any(words in str(error) for words in _DAMAGED)
+
+
+def _used_bytes(database: sqlite3.Connection) -> int:
+    pages, free, size = (
+        int(database.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
+    )
+    return (pages - free) * size
+
+
+def _round(body: bytes) -> Round:
+    try:
+        return msgspec.msgpack.decode(zlib.decompress(body), type=Round)
+    except (zlib.error, msgspec.DecodeError) as error:
+        raise sqlite3.DatabaseError(f"malformed row: {error}") from error
