@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from slotwise.collectors.path_probes import queue_job_listen
 from slotwise.commands.verify import VerifyRequest, verify
 from slotwise.demo.pgbouncer_server import PgBouncerServer
 from slotwise.demo.postgres_server import PostgresServer, PostgresServers
@@ -57,7 +58,10 @@ def test_everything_works_directly(server: PostgresServer) -> None:
     assert report.through_pooler is False
 
 
-def test_the_guides_own_file_silences_the_bus(server: PostgresServer, pooled: Pooled) -> None:
+def test_the_guides_own_file_silences_the_bus(
+    server: PostgresServer, pooled: Pooled, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(queue_job_listen, "PATIENCE_SECONDS", 1.0)
     pool = pooled(None, "transaction", max_client_conn="500", default_pool_size="25")
     report = verify(VerifyRequest(dsn=pool.dsn("odoo", "prod"), direct=server.dsn("odoo", "prod")))
     found = states(report)

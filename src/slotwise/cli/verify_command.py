@@ -25,6 +25,7 @@ from slotwise.cli.looking import terminal
     "--queue-job/--no-queue-job", default=None, help="Whether OCA queue_job is used [default: ask the database]."
 )
 @click.option("--need", multiple=True, metavar="CHECK", help="A check that custom code needs; may be repeated.")
+@click.option("--only", multiple=True, metavar="CHECK", help="Run only this check; may be repeated.")
 @click.option("--exhaust", is_flag=True, help="Also fill the pool for a moment. For staging, not for production.")
 @click.option(
     "--connections",
@@ -54,6 +55,7 @@ def command(
     max_cron_threads: int | None,
     queue_job: bool | None,
     need: tuple[str, ...],
+    only: tuple[str, ...],
     exhaust: bool,
     connections: int,
     seconds: float,
@@ -81,6 +83,7 @@ def command(
             max_cron_threads=max_cron_threads,
             queue_job=queue_job,
             need=need,
+            only=only,
             exhaust=exhaust,
             seconds=seconds,
             connections=connections,

@@ -73,9 +73,15 @@ def probes() -> tuple[Probe, ...]:
 
 
 def verify_path(
-    ways: Ways, load: Load, bounds: Bounds, also: frozenset[str] = frozenset(), queue_job: bool | None = None
+    ways: Ways,
+    load: Load,
+    bounds: Bounds,
+    also: frozenset[str] = frozenset(),
+    queue_job: bool | None = None,
+    only: frozenset[str] | None = None,
 ) -> PathReport:
-    """All checks of the path. ``queue_job`` overrides what the database says about it.
+    """All checks of the path, or those that ``only`` names. ``also`` are declared needed; ``queue_job`` overrides what
+    the database says about it.
 
     Raises OperatorError for a connection string that cannot be used; whatever the path does is in the report.
     """
@@ -98,7 +104,9 @@ def verify_path(
     else:
         gap = first
     demands = Demands(queue_job, also)
-    checks = tuple(_checked(probe, path, direct, gap, demands) for probe in probes())
+    checks = tuple(
+        _checked(probe, path, direct, gap, demands) for probe in probes() if only is None or probe.need.id in only
+    )
     seen = first if isinstance(first, Glance) else None
     return PathReport(
         path=seen.address if seen else _address(path_parameters=_parameters(ways.dsn, "--dsn")),

@@ -12,7 +12,8 @@ FORMATS = ("text", "json", "junit")
 
 class VerifyRequest(Struct, frozen=True, kw_only=True):
     """What to verify. DSNs hold passwords; ``workers`` and ``max_cron_threads`` are of all Odoo hosts together and win
-    over ``config``. ``queue_job`` None: ask the database."""
+    over ``config``. ``queue_job`` None: ask the database. ``need`` are checks declared
+    needed, ``only`` the checks to run (empty: all)."""
 
     dsn: str
     direct: str | None = None
@@ -23,6 +24,7 @@ class VerifyRequest(Struct, frozen=True, kw_only=True):
     max_cron_threads: int | None = None
     queue_job: bool | None = None
     need: tuple[str, ...] = ()
+    only: tuple[str, ...] = ()
     exhaust: bool = False
     seconds: float = 60.0
     connections: int = 8
@@ -36,8 +38,8 @@ def verify(request: VerifyRequest) -> PathReport:
     from slotwise.collectors.path_run import Bounds, Ways, probes, verify_path
     from slotwise.collectors.path_under_test import Load
 
-    known = {probe.need.id for probe in probes()}
-    strangers = [name for name in request.need if name not in known]
+    known = frozenset(probe.need.id for probe in probes())
+    strangers = [name for name in (*request.need, *request.only) if name not in known]
     if strangers:
         raise OperatorError(f"no such check: {strangers[0]}", f"choose from {', '.join(sorted(known))}")
     workers, cron = _configured(request)
@@ -51,6 +53,7 @@ def verify(request: VerifyRequest) -> PathReport:
         Bounds(seconds=request.seconds, at_once=connections),
         frozenset(request.need),
         True if request.queue_job_dsn is not None else request.queue_job,
+        frozenset(request.only) or known,
     )
 
 
