@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from slotwise.collectors.runner import Request
     from slotwise.snapshot.model import Snapshot
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -56,9 +57,27 @@ def look(
     """The snapshot that the options ask for. What discovery found is said on stderr."""
     if saved is not None:
         return _saved(saved, (configs, dsn, pgbouncers, logs, offline))
-    from slotwise.collectors.runner import Request, collect
+    from slotwise.collectors.runner import collect
 
-    request = Request(
+    request = request_of(configs, dsn, pgbouncers, logs, offline, timeout_seconds)
+    snapshot, discovery = collect(request)
+    for sentence in discovery.sentences:
+        click.echo(sentence, err=True)
+    return snapshot
+
+
+def request_of(
+    configs: tuple[str, ...],
+    dsn: str | None,
+    pgbouncers: tuple[str, ...],
+    logs: tuple[str, ...],
+    offline: bool,
+    timeout_seconds: float,
+) -> Request:
+    """What the options ask to look at, for a command that looks again and again."""
+    from slotwise.collectors.runner import Request
+
+    return Request(
         configs=configs,
         dsn=dsn,
         pgbouncer_dsns=pgbouncers,
@@ -66,10 +85,6 @@ def look(
         offline=offline,
         timeout_seconds=timeout_seconds,
     )
-    snapshot, discovery = collect(request)
-    for sentence in discovery.sentences:
-        click.echo(sentence, err=True)
-    return snapshot
 
 
 def _saved(path: str, live: tuple[object, ...]) -> Snapshot:

@@ -1,0 +1,291 @@
+"""The screen of ``slotwise watch``: keys and lines. What it shows is thought out in slotwise.commands.watch."""
+
+from __future__ import annotations
+
+import threading
+from datetime import datetime
+from pathlib import Path
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import App, ComposeResult
+from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.message import Message
+from textual.widgets import Footer, Input, Static
+
+from slotwise.commands.snapshot import write_private
+from slotwise.commands.watch import Session, Watched
+from slotwise.commands.watch_process import Feed, NoLook
+from slotwise.errors import ExitCode, OperatorError
+from slotwise.formats.terminal import printable
+from slotwise.tui import head, listing
+from slotwise.tui.details import Details, finding_words, session_words
+from slotwise.tui.listing import Listing
+from slotwise.tui.table import Table
+
+PAGES: dict[str, str] = {
+    "holders": "1 holders",
+    "transactions": "2 trans.",
+    "pools": "3 pools",
+    "findings": "4 findings",
+    "sessions": "5 sessions",
+}
+_LINES = ("title", "slots", "past", "states", "finding", "pages")
+_FIRST_SORT = {"holders": 1, "transactions": 4, "pools": 4, "findings": 0, "sessions": 4}
+
+
+class Looked(Message):
+    """A look came back: what it showed, or why it showed nothing."""
+
+    def __init__(self, watched: Watched | None, note: str) -> None:
+        """``note`` is empty where all is well."""
+        super().__init__()
+        self.watched = watched
+        self.note = note
+
+
+class WatchApp(App[None]):
+    """Slots, holders, transactions, pools and findings of one system, look by look."""
+
+    TITLE = "slotwise watch"
+    ENABLE_COMMAND_PALETTE = False
+    CSS = """
+    Screen { layout: vertical; }
+    .line { height: 1; width: 100%; }
+    #table { height: 1fr; scrollbar-size-vertical: 1; scrollbar-size-horizontal: 0; }
+    #filter { height: 1; border: none; padding: 0; display: none; }
+    #filter.open { display: block; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        *(Binding(word[0], f"page('{page}')", word[2:], show=False) for page, word in PAGES.items()),
+        Binding("b", "group", "By"),
+        Binding("s", "sort(1)", "Sort"),
+        Binding("r", "reverse", "Reverse"),
+        Binding("slash", "filter", "Filter"),
+        Binding("p", "pause", "Pause"),
+        Binding("w", "save", "Save"),
+        Binding("escape", "leave", "Back"),
+        Binding("q", "quit", "Quit"),
+    ]
+
+    def __init__(self, feed: Feed, interval_seconds: float = 2.0) -> None:
+        """``feed`` is looked at every ``interval_seconds``, in a thread."""
+        super().__init__()
+        self._lines = {name: Static("", id=name, classes="line", markup=False) for name in _LINES}
+        self.table = Table()
+        self.field = Input(placeholder="show only rows that hold …", id="filter", compact=True)
+        self._feed = feed
+        self._interval = interval_seconds
+        self._stopped = threading.Event()
+        self._resumed = threading.Event()
+        self._resumed.set()
+        self._to_save: Path | None = None
+        self._wake = threading.Event()
+        self.watched: Watched | None = None
+        self.note = "looking …"
+        self.page = "holders"
+        self.by = "role"
+        self.inside: tuple[str, str] | None = None
+        self.sorts = {page: (column, True) for page, column in _FIRST_SORT.items()}
+
+    def compose(self) -> ComposeResult:
+        """Six lines, the table, the filter when it is asked for, and the keys."""
+        yield from self._lines.values()
+        yield self.table
+        yield self.field
+        yield Footer(compact=True)
+
+    def on_mount(self) -> None:
+        """Start looking."""
+        self.table.focus()
+        threading.Thread(target=self._look_again_and_again, name="look", daemon=True).start()
+
+    def on_unmount(self) -> None:
+        """Stop looking: the thread ends after the look that is under way."""
+        self._stopped.set()
+        self._resumed.set()
+        self._wake.set()
+
+    def _look_again_and_again(self) -> None:
+        while not self._stopped.is_set():
+            try:
+                self.post_message(Looked(self._feed.look(), "" if self._feed.live else "saved"))
+            except NoLook as gap:
+                self.post_message(Looked(None, f"NO LOOK at {datetime.now():%H:%M:%S}: {gap}"))
+            self._save_if_asked()
+            while not self._stopped.is_set():
+                self._wake.wait(self._interval if self._feed.live else None)
+                self._wake.clear()
+                self._save_if_asked()
+                self._resumed.wait()
+                if self._feed.live:
+                    break
+
+    def _save_if_asked(self) -> None:
+        path, self._to_save = self._to_save, None
+        if path is None:
+            return
+        try:
+            write_private(path, self._feed.saved())
+            words = f"saved as {path}; slotwise doctor --snapshot {path.name} judges it"
+            self.call_from_thread(self.notify, words, markup=False)
+        except (NoLook, OperatorError) as error:
+            self.call_from_thread(self.notify, str(error), severity="error", markup=False)
+
+    def on_looked(self, message: Looked) -> None:
+        """Show what came back. Where nothing did, the last look stays, and its age is said."""
+        self.watched = message.watched or self.watched
+        self.note = message.note
+        self.draw()
+
+    def on_resize(self, event: Resize) -> None:
+        """Lines are cut to the width."""
+        self.call_after_refresh(self.draw)
+
+    def draw(self) -> None:
+        """Put the current look on the screen."""
+        watched, width = self.watched, self.size.width
+        self._line("title", head.title(watched, self.note if not self.note.startswith("NO LOOK") else "", width))
+        self._line("pages", self._pages(width))
+        if watched is None:
+            self._line("slots", Text(printable(self.note), style="bold", no_wrap=True))
+            return
+        self._line("slots", head.slots_line(watched, width))
+        self._line("past", head.past_line(watched, width))
+        stale = self.note if self.note.startswith("NO LOOK") else ""
+        states = Text(printable(stale)[:width], style="bold red", no_wrap=True) if stale else None
+        self._line("states", states or head.states_line(watched, width))
+        self._line("finding", head.finding_line(watched, width))
+        column, descending = self.sorts[self.page]
+        text = self.field.value
+        shown = listing.arranged(self.listed(watched), text, column, descending)
+        self.table.show(shown, column, descending)
+
+    def _line(self, name: str, words: Text) -> None:
+        self._lines[name].update(words)
+
+    def _pages(self, width: int) -> Text:
+        text = Text(no_wrap=True)
+        for page, word in PAGES.items():
+            text.append(word, style="reverse" if page == self.page else "")
+            text.append(" ")
+        where = f" {self.inside[0]} {self.inside[1]}" if self.inside else ""
+        if self.page == "holders" and not self.inside:
+            where = f" by {self.by}"
+        if not self._resumed.is_set():
+            where += " PAUSED"
+        text.append(printable(where), style="bold")
+        text.truncate(width)
+        return text
+
+    def listed(self, watched: Watched) -> Listing:
+        """The listing of the page that is open."""
+        if self.page == "holders":
+            return listing.groups(watched, self.by)
+        if self.page == "transactions":
+            return listing.transactions(watched)
+        if self.page == "pools":
+            return listing.pools(watched)
+        if self.page == "findings":
+            return listing.findings(watched)
+        chosen = listing.drilled(watched.sessions, *self.inside) if self.inside else None
+        return listing.all_sessions(watched, chosen)
+
+    def open_page(self, page: str, inside: tuple[str, str] | None = None) -> None:
+        """Show another page, from its top."""
+        self.page, self.inside = page, inside
+        self.table.to_top()
+        self.draw()
+
+    def action_page(self, page: str) -> None:
+        """A page by its number."""
+        self.open_page(page)
+
+    def action_group(self) -> None:
+        """Count by the next thing: role, process, database, user, application, state."""
+        names = list(listing.GROUPINGS)
+        self.by = names[(names.index(self.by) + 1) % len(names)] if self.page == "holders" else self.by
+        self.open_page("holders")
+
+    def action_sort(self, step: int) -> None:
+        """Sort by the next column."""
+        if self.watched is None:
+            return
+        columns = len(self.listed(self.watched).columns)
+        column, descending = self.sorts[self.page]
+        self.sorts[self.page] = ((column + step) % columns, descending)
+        self.draw()
+
+    def action_reverse(self) -> None:
+        """Sort the other way round."""
+        column, descending = self.sorts[self.page]
+        self.sorts[self.page] = (column, not descending)
+        self.draw()
+
+    def action_filter(self) -> None:
+        """Ask for words that rows must hold."""
+        field = self.field
+        field.add_class("open")
+        field.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Filter while it is typed."""
+        self.draw()
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """Keep the filter and go back to the table."""
+        self.table.focus()
+        if not event.value.strip():
+            event.input.remove_class("open")
+
+    def action_pause(self) -> None:
+        """Hold the picture still, or go on."""
+        if self._resumed.is_set():
+            self._resumed.clear()
+        else:
+            self._resumed.set()
+        self.draw()
+
+    def action_save(self) -> None:
+        """Write the last look to a file in the current directory."""
+        self._to_save = Path(f"slotwise-{datetime.now():%Y%m%d-%H%M%S}.json")
+        self._wake.set()
+
+    def action_leave(self) -> None:
+        """Out of the filter, then out of a group."""
+        field = self.field
+        if field.has_class("open"):
+            field.remove_class("open")
+            field.value = ""
+            self.table.focus()
+        elif self.inside is not None:
+            self.open_page("holders")
+        self.draw()
+
+    def on_table_chosen(self, message: Table.Chosen) -> None:
+        """Open a row: a group's sessions, a session, a finding."""
+        watched = self.watched
+        if watched is None:
+            return
+        if self.page == "holders":
+            self.open_page("sessions", (self.by, str(message.key)))
+        elif self.page == "findings" and isinstance(message.key, int) and message.key < len(watched.findings):
+            self.push_screen(Details(finding_words(watched.findings[message.key])))
+        elif self.page in ("transactions", "sessions"):
+            found = self._session(watched, message.key)
+            if found is not None:
+                self.push_screen(Details(session_words(found, watched)))
+
+    def _session(self, watched: Watched, key: object) -> Session | None:
+        return next((s for s in watched.sessions if s.pid == key), None)
+
+
+def run(feed: Feed, interval_seconds: float) -> ExitCode:
+    """Show the screen until it is left, then end the feed. A screen that broke is a bug."""
+    app = WatchApp(feed, interval_seconds)
+    try:
+        app.run()
+    finally:
+        feed.close()
+    return ExitCode.BUG if app.return_code else ExitCode.HEALTHY
