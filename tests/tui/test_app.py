@@ -7,6 +7,9 @@ import pytest
 from msgspec import structs
 from textual.pilot import Pilot
 
+from slotwise.collectors.runner import Request
+from slotwise.commands.watch_process import Feed, LiveFeed
+from slotwise.demo.postgres_server import free_port
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.json_form import from_json
 from slotwise.tui.app import WatchApp
@@ -15,7 +18,7 @@ from tests.build import NOW
 from tests.tui.watched import Looks, Steps, incident, until, words
 
 
-def run(feed: Looks, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
+def run(feed: Feed, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
     async def whole() -> None:
         app = WatchApp(feed, interval_seconds=0.1)
         async with app.run_test(size=size) as pilot:
@@ -191,3 +194,21 @@ def test_pause_holds_the_picture() -> None:
         await until(pilot, lambda: feed.taken > held + 2)
 
     run(Looks(incident()), steps)
+
+
+def test_the_looking_process_starts_and_starts_again_under_the_screen() -> None:
+    feed = LiveFeed(Request(dsn=f"host=127.0.0.1 port={free_port()} user=x dbname=x"))
+
+    async def steps(pilot: Pilot[None]) -> None:
+        app = pilot.app
+        assert isinstance(app, WatchApp)
+        await until(pilot, lambda: "slots are not known" in words(pilot))
+        process = feed._process
+        assert process is not None
+        process.kill()
+        await until(pilot, lambda: feed._process not in (None, process) and app.note == "")
+
+    try:
+        run(feed, steps)
+    finally:
+        feed.close()

@@ -8,6 +8,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Protocol
@@ -86,6 +87,8 @@ class LiveFeed:
         self._process: multiprocessing.process.BaseProcess | None = None
         self._pipe: Connection | None = None
         self._decoder = msgspec.msgpack.Decoder(_Answer)
+        # Now and not later: it hands its stderr on, and under the screen that one has no file descriptor.
+        resource_tracker.ensure_running()
 
     def look(self) -> Watched:
         """The next look. Raises NoLook where the system, the looking process or its pipe gave nothing."""

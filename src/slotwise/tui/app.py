@@ -99,13 +99,20 @@ class WatchApp(App[None]):
     def on_mount(self) -> None:
         """Start looking."""
         self.table.focus()
-        threading.Thread(target=self._look_again_and_again, name="look", daemon=True).start()
+        threading.Thread(target=self._look_in_thread, name="look", daemon=True).start()
 
     def on_unmount(self) -> None:
         """Stop looking: the thread ends after the look that is under way."""
         self._stopped.set()
         self._resumed.set()
         self._wake.set()
+
+    def _look_in_thread(self) -> None:
+        try:
+            self._look_again_and_again()
+        finally:
+            if not self._stopped.is_set():
+                self.post_message(Looked(None, "NO LOOK: the thread that looks has ended; leave and start again"))
 
     def _look_again_and_again(self) -> None:
         while not self._stopped.is_set():
@@ -146,10 +153,10 @@ class WatchApp(App[None]):
     def draw(self) -> None:
         """Put the current look on the screen."""
         watched, width = self.watched, self.size.width
-        self._line("title", head.title(watched, self.note if not self.note.startswith("NO LOOK") else "", width))
+        self._line("title", head.title(watched, "" if self.note.startswith("NO LOOK") else self.note, width))
         self._line("pages", self._pages(width))
         if watched is None:
-            self._line("slots", Text(printable(self.note), style="bold", no_wrap=True))
+            self._line("states", Text(printable(self.note)[:width], style="bold", no_wrap=True))
             return
         self._line("slots", head.slots_line(watched, width))
         self._line("past", head.past_line(watched, width))

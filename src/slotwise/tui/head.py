@@ -24,7 +24,7 @@ _COLOURS = {Severity.CRITICAL: "bold red", Severity.WARNING: "yellow", Severity.
 def title(watched: Watched | None, note: str, width: int) -> Text:
     """Which system, and when it was looked at."""
     if watched is None:
-        return Text(printable(note)[:width], style="bold", no_wrap=True)
+        return Text("slotwise watch"[:width], style="bold", no_wrap=True)
     where = watched.server or "PostgreSQL did not answer"
     text = f"slotwise · {watched.host} · {where} · {clock(watched.taken_at)}"
     return Text(printable(f"{text} · {note}" if note else text)[:width], style="bold", no_wrap=True)
