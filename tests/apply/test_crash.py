@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -31,16 +32,22 @@ def left_over(directory: Path) -> list[str]:
     return [path.name for path in directory.iterdir() if path.name.startswith(".")]
 
 
-def killed_at(point: int, state: Path, directory: Path, what: str) -> bool:
-    """Whether the child died there; False: it lived through. A fork is quicker than a new interpreter."""
+def killed(work: Callable[[], None]) -> bool:
+    """Whether a child that does ``work`` died of a signal; False: it lived through. A fork is quicker than a new
+    interpreter."""
     child = os.fork()
     if child == 0:
         sys.stdout = open(os.devnull, "w")  # noqa: SIM115, PTH123 the child ends here
-        dying.main(state, directory, point, what)
+        work()
         os._exit(0)
     _, status = os.waitpid(child, 0)
     assert os.WIFSIGNALED(status) or os.WEXITSTATUS(status) == 0
     return os.WIFSIGNALED(status)
+
+
+def killed_at(point: int, state: Path, directory: Path, what: str) -> bool:
+    """Whether it died at that point."""
+    return killed(lambda: dying.main(state, directory, point, what))
 
 
 def every_point(tmp_path: Path, what: str, prepare_apply: bool) -> list[tuple[Path, Path]]:

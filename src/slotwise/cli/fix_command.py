@@ -32,6 +32,9 @@ PLATFORMS = ("rds", "aurora", "azure", "cloudsql", "patroni", "cloudnativepg", "
 @click.option(
     "--pooler-ini", metavar="FILE", help="Where its pgbouncer.ini goes (default: /etc/pgbouncer/pgbouncer.ini)."
 )
+@click.option(
+    "--pooler-lookup", is_flag=True, help="It looks passwords up by a function on the server (1.19 and newer)."
+)
 @click.option("--platform", type=click.Choice(PLATFORMS), help="Who runs PostgreSQL, where it is not seen by itself.")
 @click.option(
     "--guide-timeouts", is_flag=True, help="5 min idle in transaction, 10 min a statement, with what they end."
@@ -123,7 +126,8 @@ def _propose(form: str, output: str | None, applies: bool, yes: bool, state: Pat
         **{
             name: asked[name]
             for name in (
-                "select", "ignore", "platform", "pooler", "pooler_ini", "guide_timeouts", "standbys_done", "restart"
+                "select", "ignore", "platform", "pooler", "pooler_ini", "pooler_lookup", "guide_timeouts",
+                "standbys_done", "restart",
             )
         },
     )  # fmt: skip

@@ -46,6 +46,7 @@ class FixRequest(Struct, frozen=True, kw_only=True):
     platform: str | None = None
     pooler: bool = False
     pooler_ini: str | None = None
+    pooler_lookup: bool = False
     guide_timeouts: bool = False
     standbys_done: bool = False
     restart: bool = False
@@ -86,7 +87,9 @@ def propose(look: Callable[[], Snapshot], request: FixRequest, live: bool = True
     sizing, users = sizing_of(snapshot)
     terms = Terms(users=users, sizing=sizing, standbys_done=request.standbys_done)
     if request.pooler:
-        more, notes, ways = pooler_wanted(snapshot, sizing, users, ground, request.pooler_ini, request.platform)
+        more, notes, ways = pooler_wanted(
+            snapshot, sizing, users, ground, request.pooler_ini, request.platform, request.pooler_lookup
+        )
         terms = structs.replace(terms, more=more, more_notes=notes)
         choice = structs.replace(choice, requests=(*choice.requests, *ways))
     plan = assemble(choice.requests, snapshot, ground, terms)

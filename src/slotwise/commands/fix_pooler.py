@@ -7,12 +7,13 @@ from pathlib import Path
 from msgspec import structs
 
 from slotwise.apply.ground import read_files
+from slotwise.apply.servers import scram_verifier
 from slotwise.capacity.pooling import PoolSizing
 from slotwise.capacity.routes import configured_host, configured_port, is_local
 from slotwise.commands.fix_ground import DEBIAN_INI, on_the_way, version_of
 from slotwise.errors import OperatorError
-from slotwise.fixes.ground import Ground, PgBouncerGround
-from slotwise.fixes.pgbouncer_auth import Auth, by_passwords, by_verifiers
+from slotwise.fixes.ground import MANAGED, Ground, PgBouncerGround
+from slotwise.fixes.pgbouncer_auth import LOOKUP_ROLE, Auth, by_lookup, by_passwords, by_verifiers, can_look_up
 from slotwise.fixes.pgbouncer_ini import OLDEST, Backend, Listening, Version, new_ini
 from slotwise.fixes.pooler import limits_drop_in, new_pooler
 from slotwise.fixes.pooler_files import cloudnativepg_pooler, compose_service, kubernetes_deployment
@@ -34,6 +35,7 @@ def pooler_wanted(
     ground: Ground,
     ini_path: str | None,
     platform: str | None,
+    lookup: bool = False,
 ) -> tuple[tuple[Remedy, ...], tuple[str, ...], tuple[Requested, ...]]:
     """Remedies, notes, and the options of Odoo that lead through the pooler. Raises OperatorError where there is one
     already, or where its size is unknown."""
@@ -65,11 +67,11 @@ def pooler_wanted(
         reloadable=False,
     )
     backend = _backend(snapshot)
-    auth = _auth(snapshot, users, ground)
+    version = here.version or OLDEST
+    auth = _lookup(users, ground, version) if lookup else _auth(snapshot, users, ground)
     databases = _databases(snapshot)
     listening = Listening(auth_type=auth.auth_type, auth_file=userlist, auth_query=auth.settings)
     listening = _placed(listening, directory)
-    version = here.version or OLDEST
     if platform in ("compose", "kubernetes", "cloudnativepg"):
         made = _elsewhere(platform, backend, sizing, version, users, listening, databases)
         reason = f"{sizing.clients} processes share {sizing.pools.max_user_connections} server connections"
@@ -151,6 +153,26 @@ def _auth(snapshot: Snapshot, users: tuple[str, ...], ground: Ground) -> Auth:
     if ground.postgres is not None and ground.postgres.secrets:
         return by_verifiers(users, ground.postgres.secrets)
     return by_passwords(users, _passwords(ground, users, snapshot))
+
+
+def _lookup(users: tuple[str, ...], ground: Ground, version: Version) -> Auth:
+    """A function on the server that tells PgBouncer the verifiers. Its role's password is made here and now."""
+    import secrets
+
+    if not can_look_up(version):
+        raise OperatorError(
+            f"PgBouncer {version[0]}.{version[1]} does not know auth_dbname (1.19)", "leave --pooler-lookup out"
+        )
+    if ground.postgres is None or not ground.postgres.is_superuser or ground.postgres.platform in MANAGED:
+        raise OperatorError("--pooler-lookup needs a superuser: the function reads pg_authid", "leave it out")
+    if LOOKUP_ROLE in ground.postgres.roles:
+        raise OperatorError(
+            f"role {LOOKUP_ROLE} exists already, and its password is not known here",
+            "roll the former change back, or drop the role and its schema",
+        )
+    password = secrets.token_urlsafe(24)
+    verifier = scram_verifier(password)
+    return by_lookup(users, verifier, password, ground.postgres.functions, ground.postgres.roles)
 
 
 def _passwords(ground: Ground, users: tuple[str, ...], snapshot: Snapshot) -> dict[str, str]:
