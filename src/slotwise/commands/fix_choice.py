@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from slotwise.findings import Change, EndSession, Finding, Manual, RestartProcess, SetOdooOption, Verdict
+from slotwise.findings import Change, EndSession, Finding, Manual, RestartProcess, RestartServer, SetOdooOption, Verdict
 from slotwise.fixes.rehearse import rehearse
 from slotwise.fixes.requested import CONFIGURES, Requested, settled
 from slotwise.rules.engine import Rule, judge
@@ -108,4 +108,6 @@ def _notes(finding: Finding) -> list[str]:
         elif isinstance(change, RestartProcess):
             who = f"pid {change.pid}" if change.pid is not None else f"{change.instance}"
             found.append(f"restart {who}: {change.reason}")
+        elif isinstance(change, RestartServer):
+            found.append(f"restart PostgreSQL at a quiet time ({change.reason}); it ends every session")
     return found
