@@ -246,3 +246,28 @@ def test_a_verifier_lets_its_password_in(start_postgres: StartPostgres) -> None:
         assert session.execute("SELECT current_user").fetchone() == ("looker",)
     with pytest.raises(psycopg.OperationalError):
         psycopg.connect(server.dsn("looker") + " password=other")
+
+
+def test_a_server_that_is_gone_does_not_keep_files_from_being_put_back(
+    start_postgres: StartPostgres, tmp_path: Path
+) -> None:
+    server = Server(start_postgres(15))
+    file = tmp_path / "odoo.conf"
+    file.write_bytes(b"old")
+    steps = (*role_steps(AlterRole("odoo", connection_limit=40)), WriteFile(str(file), b"old", b"new"))
+    journals = Journals(tmp_path / "state")
+
+    def check() -> None:
+        server.server.stop("immediate")
+        raise OperatorError("it is gone", "look")
+
+    with journals.locked():
+        with pytest.raises(OperatorError, match="it is gone; not everything could be undone"):
+            Hand(journals, server.servers).apply(plan(*steps), check)
+        assert file.read_bytes() == b"old"
+        interrupted = journals.interrupted()
+        assert interrupted is not None and interrupted.state == "failed"
+        server.server.start()
+        Hand(journals, server.servers).roll_back(interrupted)
+        assert journals.interrupted() is None
+    assert server.run("SELECT rolconnlimit FROM pg_roles WHERE rolname = 'odoo'") == [(-1,)]

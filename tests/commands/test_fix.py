@@ -89,3 +89,46 @@ def test_harmful_timeouts_and_default_pools(scene: Any) -> None:
     assert code == 0
     assert sick.config.read_bytes() == before and sick.overrides() == []
     assert "rolled back" in sick.fix("--history")[1]
+
+
+def test_settings_of_the_server_in_its_own_directory(scene: Any) -> None:
+    sick = scene(18, settings={"max_connections": "800"})
+    file = sick.server.data_dir / "conf.d" / "zz-slotwise.conf"
+    _, shown = sick.fix("--select", "max-connections-inflated")
+    assert "+max_connections = " in shown
+    assert sick.fix("--select", "max-connections-inflated", "--apply", "--yes")[1].count("applied: change") == 1
+    assert "max_connections = " in file.read_text()
+    assert "Nothing to change here." in sick.fix("--select", "max-connections-inflated")[1]
+    assert sick.fix("--rollback")[0] == 0
+    assert not file.exists()
+
+
+def test_the_guides_timeouts_say_what_they_end(scene: Any) -> None:
+    sick = scene(db_maxconn=8, db_maxconn_gevent=8)
+    _, shown = sick.fix("--guide-timeouts")
+    said = " ".join(shown.split())
+    assert "statement_timeout = '600s'" in said and "idle_in_transaction_session_timeout = '300s'" in said
+    assert 'ALTER ROLE "odoo" IN DATABASE "prod" SET' in said
+    assert "PGOPTIONS" in said and "nothing that Odoo's own limits do not end before" in said
+
+
+def test_output_writes_files_and_changes_nothing(scene: Any, tmp_path: Path) -> None:
+    sick = scene(settings={"statement_timeout": "10min", "max_connections": "60"})
+    before = sick.config.read_bytes()
+    assert sick.fix("--output", str(tmp_path / "out"), "--format", "json")[0] == 1
+    written = tmp_path / "out" / str(sick.config).lstrip("/")
+    assert b"db_maxconn = 64" in before and b"db_maxconn = 64" not in written.read_bytes()
+    assert "ALTER ROLE" in (tmp_path / "out" / "statements.sql").read_text()
+    assert sick.config.read_bytes() == before and sick.overrides() == []
+
+
+def test_nobody_is_there_to_be_asked(scene: Any) -> None:
+    sick = scene(settings={"statement_timeout": "10min"})
+    code, said = sick.fix("--apply")
+    assert code == 2 and "add --yes" in said and sick.overrides() == []
+
+
+def test_modes_exclude_each_other(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run(["fix", "--apply", "--history"]) == 2
+    assert run(["fix", "--apply", "--snapshot", "x.json"]) == 2
+    assert "exclude" in capsys.readouterr().err

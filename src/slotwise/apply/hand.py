@@ -14,7 +14,7 @@ from slotwise.apply.files import Notify, read_file, remove_file, replace_file
 from slotwise.apply.journal import SCHEMA, Change, Entry, Event, Header, Journal, Journals, new_identifier
 from slotwise.apply.servers import Servers, without_password
 from slotwise.errors import OperatorError
-from slotwise.fixes.remedy import FixPlan, ReloadPgBouncer, ReloadPostgres, RunSql, Step, WriteFile
+from slotwise.fixes.remedy import FixPlan, ReloadPostgres, RunSql, Step, WriteFile
 
 
 class Applied(Struct, frozen=True):
@@ -100,7 +100,10 @@ class Hand:
         except OperatorError as error:
             self._try_line(journal, "failed", None, error.problem)
             begun = list(reversed(range(min(number + 1, len(header.steps)))))
-            self._undo(journal, header.steps, begun)
+            try:
+                self._undo(journal, header.steps, begun)
+            except OperatorError as left:
+                raise OperatorError(f"{error.problem}; {left.problem}", left.remedy) from error
             raise OperatorError(f"{error.problem}; everything was put back as it was", error.remedy) from error
         self._line(journal, "verified", None)
         return Applied(header.id, tuple(dict.fromkeys(pending)))
@@ -156,29 +159,39 @@ class Hand:
             replace_file(step.path, content, self._notify, step.mode, step.like)
 
     def _undo(self, journal: Journal, steps: tuple[Step, ...], doomed: list[int]) -> None:
-        """Undo these steps, in the order given; reloads come after what they are to read."""
-        reloads: list[tuple[int, Step]] = []
-        for number in doomed:
-            step = steps[number]
-            if isinstance(step, (ReloadPostgres, ReloadPgBouncer)):
-                reloads.append((number, step))
-                continue
+        """Undo these steps, in the order given: files before all else, since they need no server; reloads at the end.
+
+        One that cannot be undone does not keep the others from it. Raises OperatorError then: --rollback goes on later.
+        """
+        failed: list[str] = []
+        for number in sorted(doomed, key=lambda n: _undo_rank(steps[n])):
             self._try_line(journal, "undo", number)
-            if isinstance(step, WriteFile):
-                _sweep(step.path)
-                self._put(step, step.before)
-            elif self._servers.answer(step) == step.after and step.before != step.after:
-                self._servers.run(step.undo, secret=step.secret)
-            self._try_line(journal, "undone", number)
-        for number, step in reloads:
-            self._try_line(journal, "undo", number)
-            if isinstance(step, ReloadPostgres):
-                self._servers.reload(step, expect=False)
-            elif isinstance(step, ReloadPgBouncer):
-                self._servers.reload_pgbouncer(step, expect=False)
-            self._notify("reloaded after undo")
-            self._try_line(journal, "undone", number)
+            try:
+                self._undo_step(steps[number])
+            except OperatorError as error:
+                failed.append(error.problem)
+            else:
+                self._try_line(journal, "undone", number)
+        if failed:
+            self._try_line(journal, "failed", None, "; ".join(failed))
+            raise OperatorError(
+                f"not everything could be undone: {'; '.join(failed)}", "mend that, then run `slotwise fix --rollback`"
+            )
         self._try_line(journal, "rolled back", None)
+
+    def _undo_step(self, step: Step) -> None:
+        if isinstance(step, WriteFile):
+            _sweep(step.path)
+            self._put(step, step.before)
+        elif isinstance(step, RunSql):
+            if self._servers.answer(step) == step.after and step.before != step.after:
+                self._servers.run(step.undo, secret=step.secret)
+        elif isinstance(step, ReloadPostgres):
+            self._servers.reload(step, expect=False)
+            self._notify("reloaded after undo")
+        else:
+            self._servers.reload_pgbouncer(step, expect=False)
+            self._notify("reloaded after undo")
 
     def _may_undo(self, step: Step, identifier: str) -> None:
         if isinstance(step, WriteFile) and read_file(step.path) not in (step.before, step.after):
@@ -191,6 +204,13 @@ class Hand:
                 f"{_shown(step)}: somebody else changed it after {identifier}",
                 f"run by hand, if it is still meant: {step.undo}",
             )
+
+
+def _undo_rank(step: Step) -> int:
+    """0 files, 1 statements, 2 reloads."""
+    if isinstance(step, WriteFile):
+        return 0
+    return 1 if isinstance(step, RunSql) else 2
 
 
 def _sweep(path: str) -> None:

@@ -173,8 +173,8 @@ class Journals:
         raise OperatorError(f"no change {identifier} in {self.state}", "`slotwise fix --history` lists them")
 
     def interrupted(self) -> Change | None:
-        """The newest change that slotwise did not finish, None where every one is finished."""
-        left = [c for c in self.all() if c.state in ("interrupted", "rollback interrupted")]
+        """The newest change that slotwise neither finished nor undid, None where there is none."""
+        left = [c for c in self.all() if c.state in ("interrupted", "rollback interrupted", "failed")]
         return left[-1] if left else None
 
     def _make(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from msgspec import Struct, structs
@@ -24,7 +25,9 @@ from slotwise.fixes.remedy import FixPlan
 from slotwise.formats.fix_json import output_files
 from slotwise.rules.diagnosis import chosen
 from slotwise.rules.engine import Rule, judge
+from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.postgres import Server
 
 CONSEQUENCES = frozenset({"SW216"})
 """Rules that may speak after a change without being a failure of it: a restart is pending, none was asked for."""
@@ -108,9 +111,15 @@ def carry_out(proposal: Proposal, look: Callable[[], Snapshot], state: Path) -> 
 
     def check() -> None:
         for one in proposal.restarts:
-            one.run(servers)
             restarted.append(one.what)
-        verdicts = judge(look(), proposal.rules)
+            one.run(servers)
+        snapshot = look()
+        if isinstance(proposal.snapshot.server, Server) and isinstance(snapshot.server, Unavailable):
+            raise OperatorError(
+                f"after the change PostgreSQL cannot be asked any more: {snapshot.server.reason}",
+                snapshot.server.remedy,
+            )
+        verdicts = judge(snapshot, proposal.rules)
         worse = _worse(proposal.choice.before, verdicts)
         if worse:
             raise OperatorError(f"after the change the rules find something new: {worse}", "see `slotwise doctor`")
@@ -118,7 +127,15 @@ def carry_out(proposal: Proposal, look: Callable[[], Snapshot], state: Path) -> 
 
     with journals.locked():
         _refuse_after_interruption(journals)
-        applied = Hand(journals, servers).apply(proposal.plan, check)
+        try:
+            applied = Hand(journals, servers).apply(proposal.plan, check)
+        except OperatorError:
+            # What was restarted with the new values, or did not come up with them, gets the old ones back.
+            for one in proposal.restarts:
+                if one.what in restarted:
+                    with suppress(OperatorError):
+                        one.run(servers)
+            raise
     return Outcome(applied, tuple(restarted), after[-1])
 
 
@@ -166,7 +183,7 @@ def resume(state: Path, reach: Reach) -> Applied:
         if change is None:
             raise OperatorError("no change was interrupted", "`slotwise fix --history` lists all")
         hand = Hand(journals, Servers(reach.database, reach.consoles))
-        if change.state == "rollback interrupted":
+        if change.state != "interrupted":
             hand.roll_back(change)
             return Applied(change.header.id)
         return hand.resume(change)
