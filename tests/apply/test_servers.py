@@ -258,7 +258,7 @@ def test_a_server_that_is_gone_does_not_keep_files_from_being_put_back(
     journals = Journals(tmp_path / "state")
 
     def check() -> None:
-        server.server.stop("immediate")
+        server.server.stop("fast")
         raise OperatorError("it is gone", "look")
 
     with journals.locked():
