@@ -16,7 +16,7 @@ from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.collectors.local_servers import located, pooler_of, settings_of_server, states_current, view_of
 from slotwise.collectors.log_tails import collect_refusals
 from slotwise.collectors.machine import collect_machine
-from slotwise.collectors.memory import collect_memory
+from slotwise.collectors.memory import SAMPLE, collect_memory, spread
 from slotwise.collectors.network import Network, ends_of, read_network, sockets_that_matter, with_containers
 from slotwise.collectors.odoo_instances import process_of
 from slotwise.collectors.odoo_services import OdooServices, find_odoo
@@ -212,8 +212,10 @@ class _Look:
         return Processes(kept, os.uname().nodename, swept.complete)
 
     def _memory(self, found: ServerTitles, services: OdooServices) -> Memory | Unavailable:
-        backends = [pid for server in found.servers for pid in server.children]
-        return collect_memory(backends, [p.facts.pid for p in services.processes], self._root)
+        # A share for every server: one with many sessions must not use up the sample of another.
+        share = max(5, SAMPLE // max(1, len(found.servers)))
+        backends = [pid for server in found.servers for pid in spread(server.children, share)]
+        return collect_memory(backends, [p.facts.pid for p in services.processes], self._root, sample=len(backends))
 
     def _refusals(
         self, services: OdooServices, facts: Sequence[ProcessFacts], named: Sequence[str]

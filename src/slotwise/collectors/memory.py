@@ -17,7 +17,7 @@ def collect_memory(
     backends: Sequence[int], others: Iterable[int], root: Path = Path("/"), sample: int = SAMPLE
 ) -> Memory | Unavailable:
     """The memory of at most ``sample`` backends, spread evenly over all of them, and of every process in ``others``."""
-    chosen = _spread(backends, sample)
+    chosen = spread(backends, sample)
     found = [m for pid in (*chosen, *others) if (m := _measure(root, pid)) is not None]
     if not found:
         remedy = "run slotwise as root, or as the user of PostgreSQL and Odoo"
@@ -25,7 +25,7 @@ def collect_memory(
     return Memory(tuple(found))
 
 
-def _spread(pids: Sequence[int], sample: int) -> list[int]:
+def spread(pids: Sequence[int], sample: int) -> list[int]:
     """Evenly spaced members in order of pid: young and old sessions, not just the oldest."""
     ordered = sorted(pids)
     if len(ordered) <= sample:
