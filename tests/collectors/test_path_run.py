@@ -168,6 +168,16 @@ def test_reset_always_keeps_settings_from_leaking(server: PostgresServer, start_
     assert check(kept, "session-set-leak").state == "works"
 
 
+def test_a_name_in_the_poolers_entry_outlives_discard_all(
+    server: PostgresServer, start_pgbouncer: StartPgBouncer
+) -> None:
+    to = f"host=127.0.0.1 port={server.port} application_name=odoo"
+    bouncer = start_pgbouncer({"*": to}, {"pool_mode": "transaction"})
+    report = verify(VerifyRequest(dsn=bouncer.dsn("odoo", "prod"), only=("application-name",)))
+    assert check(report, "application-name").state == "works"
+    assert seen(report, "application-name")["after DISCARD ALL"] == "odoo"
+
+
 def test_a_session_pool_that_does_not_reset_leaks(server: PostgresServer, start_pgbouncer: StartPgBouncer) -> None:
     bouncer = pool(server, start_pgbouncer, own_postgres=False, pool_mode="session", server_reset_query="")
     leak = seen(verify(VerifyRequest(dsn=bouncer.dsn("odoo", "prod"), only=LEAK)), "session-set-leak")

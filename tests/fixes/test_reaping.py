@@ -91,6 +91,17 @@ def test_where_processes_are_not_seen_a_running_action_protects_its_whole_databa
     assert pids(blind) == {3}
 
 
+def test_behind_a_pooler_listeners_and_a_running_action_are_protected_too() -> None:
+    held: list[tuple[int | None, Backend]] = [
+        (60, stuck(1, query=LOCK, application_name="")),
+        (60, stuck(2, application_name="")),
+        (60, backend(3, "postgres", idle_for=99999, application_name="")),
+        (60, stuck(4, database="other", application_name="")),
+    ]
+    pooled = host(held, roles={**topology(), 60: "pgbouncer"})
+    assert pids(pooled) == {4}
+
+
 def test_only_who_is_named_and_only_beyond_the_limit() -> None:
     held = [
         (FIRST_HTTP, stuck(1)),

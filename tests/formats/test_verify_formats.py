@@ -51,6 +51,8 @@ def test_the_terminal_shows_what_is_broken_first_and_no_escape_of_others() -> No
     lines = [line for line in text.splitlines() if line[:1] in "✗?✓–" and line.strip()]
     assert [line.split()[1] for line in lines] == ["broken", "unknown", "works", "not-needed"]
     assert "do: session mode for postgres" in text
+    assert all(len(line) <= 60 for line in verify_text(REPORT, width=60).splitlines())
+    assert "bulk loading works" in " ".join(verify_text(REPORT, width=50).split())
     assert "pool size not visible" in text
     assert "\x1b" not in text
     assert "1 broken, 1 unknown, 1 works, 1 not-needed; 40 connections, at most 4 at once, 1.5 s" in text

@@ -38,7 +38,8 @@ def _check(check: Check, ink: Ink, width: int) -> list[str]:
     label = f"{mark} {check.state:<10}  {check.id:<22}"
     indent = " " * 14
     if check.state == "works":
-        return [f"{ink(label, style)} {printable(check.consequence)}"[: width + 20].rstrip()]
+        lines = paragraph(check.consequence, width, " " * (len(label) + 1), f"{label} ")
+        return [ink(label, style) + lines[0][len(label) :], *lines[1:]]
     lines = [ink(label.rstrip(), style), *paragraph(check.consequence, width, indent)]
     if check.evidence:
         lines += [ink(line, "dim") for line in paragraph(f"seen: {evidence_words(check)}", width, indent)]

@@ -12,7 +12,7 @@ NEED = Need(
     fine="what one client sets on its session reaches nobody else",
     loss="a setting of one session acts in other people's requests: lock_timeout, statement_timeout, search_path",
     harmless="settings leak to other clients until a DISCARD ALL meets them. Odoo sets one only, lock_timeout 15 s"
-    " while it loads a registry, and repeats what that ends; an addon that uses SET would be hurt (slotwise scan:"
+    " while it loads a registry, and tries again what that stops; an addon that uses SET would be hurt (slotwise scan:"
     " SW704). server_reset_query_always = 1 stops it",
 )
 
