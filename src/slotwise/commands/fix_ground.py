@@ -118,6 +118,7 @@ def read_ground(snapshot: Snapshot, reach: Reach, platform: str | None, live: bo
         postgres_gap=gap,
         pgbouncer=_pgbouncer(pgbouncer, reach) if pgbouncer is not None else None,
         memory_limit_bytes=machine.memory_limit_bytes if machine is not None and _server_here(snapshot) else None,
+        poolers_on_the_way=len(all_on_the_way(snapshot)),
         systemd_unit=_runs_as_unit(pgbouncer.pid if pgbouncer is not None else None),
         pgbouncer_open_files=pgbouncer.process_limit_nofile if pgbouncer is not None else None,
         drop_ins=read_files((drop_in,)),
@@ -140,10 +141,15 @@ def _server_here(snapshot: Snapshot) -> bool:
 
 def on_the_way(snapshot: Snapshot) -> PgBouncer | None:
     """The PgBouncer that an Odoo instance goes through; None where all go directly, or the console did not answer."""
+    return next(iter(all_on_the_way(snapshot)), None)
+
+
+def all_on_the_way(snapshot: Snapshot) -> tuple[PgBouncer, ...]:
+    """Every PgBouncer that an Odoo instance goes through and whose console answered."""
     ways = routes(snapshot)
     if isinstance(ways, Unavailable) or not isinstance(snapshot.pgbouncers, PgBouncers):
-        return None
-    return next((one for one in snapshot.pgbouncers.pgbouncers if ways.through(one.address)), None)
+        return ()
+    return tuple(one for one in snapshot.pgbouncers.pgbouncers if ways.through(one.address))
 
 
 def version_of(text: str | None) -> tuple[int, int] | None:

@@ -41,7 +41,7 @@ def assemble(requests: tuple[Requested, ...], snapshot: Snapshot, ground: Ground
         snapshot.overrides if isinstance(snapshot.overrides, Overrides) else None,
         address,
     )
-    pooler, pooler_notes = changed_pooler(requests, terms.sizing, len(terms.users), ground)
+    pooler, pooler_notes = changed_pooler(requests, terms.sizing, terms.users, ground)
     files, odoo_notes = odoo_remedies(requests, odoo, ground.odoo_files)
     remedies = (*server, *((roles,) if roles is not None else ()), *pooler, *terms.more, *files)
     every = (*notes, *role_notes, *pooler_notes, *terms.more_notes, *odoo_notes)

@@ -91,6 +91,8 @@ class Ground(Struct, frozen=True, kw_only=True):
     postgres_gap: str = "no connection to PostgreSQL that may change it: give --dsn"
     pgbouncer: PgBouncerGround | None = None
     memory_limit_bytes: int | None = None
+    poolers_on_the_way: int = 0
+    """How many PgBouncers Odoo's instances go through; ``pgbouncer`` is the first of them."""
     systemd_unit: bool = False
     """Whether PgBouncer runs as a service of systemd here."""
     pgbouncer_open_files: int | None = None

@@ -23,6 +23,9 @@ MAINTENANCE = "postgres"
 DIRECT_SUFFIX = "_direct"
 MOST_DIRECT_ENTRIES = 5
 
+_SIZING_WORDS = frozenset({"pool_mode", "pool_size", "reserve_pool", "reserve_pool_size", "max_db_connections"})
+"""Words of an entry that override the sizes of [pgbouncer] (config.md; reserve_pool_size is 1.24's name)."""
+
 _SINCE: dict[str, Version] = {"transaction_timeout": (1, 25)}
 """Keys of this file that 1.18 does not know, with the release that brought them (NEWS.md)."""
 
@@ -100,7 +103,7 @@ WHY = {
 def postgres_entry(base: dict[str, str], sizing: PoolSizing) -> dict[str, str]:
     """The entry of database ``postgres``: a session for every LISTEN and every notification, and no more."""
     size = str(sizing.pools.postgres_pool_size)
-    words = {k: v for k, v in base.items() if k not in ("pool_mode", "pool_size", "reserve_pool", "max_db_connections")}
+    words = {k: v for k, v in base.items() if k not in _SIZING_WORDS}
     words["dbname"] = MAINTENANCE
     return {**words, "pool_mode": "session", "pool_size": size, "reserve_pool": "0", "max_db_connections": size}
 
@@ -154,7 +157,11 @@ def new_ini(
 
 
 def merged_ini(text: str, sizing: PoolSizing, version: Version, users: int) -> str:
-    """An existing file with the pools as they should be; its ways, users, logs and comments stay as they are."""
+    """An existing file with the pools as they should be; its ways, users, logs and comments stay as they are.
+
+    So does an entry that leads to a database under another name: it is a side way that somebody made on purpose, for
+    instance in session mode for queue_job.
+    """
     settings = pool_settings(sizing, version, users)
     now = get_value(text, "pgbouncer", "max_client_conn", "pgbouncer")
     if now is not None and now.isdigit() and int(now) > int(settings["max_client_conn"]):
@@ -166,14 +173,10 @@ def merged_ini(text: str, sizing: PoolSizing, version: Version, users: int) -> s
     }
     for name, entry in entries.items():
         words = parse_words(entry)
-        if name == MAINTENANCE:
+        if name == MAINTENANCE or words.get("dbname", name) != name:
             continue
-        pinned = words.get("pool_mode") == "session" and name.endswith(DIRECT_SUFFIX)
-        changed = dict(words)
-        if not pinned:
-            for word in ("pool_mode", "pool_size", "reserve_pool", "max_db_connections"):
-                changed.pop(word, None)
-            changed.setdefault("application_name", "odoo")
+        changed = {k: v for k, v in words.items() if k not in _SIZING_WORDS}
+        changed.setdefault("application_name", "odoo")
         if changed != words:
             text = set_value(text, "databases", name, written(changed), "pgbouncer")
     base = parse_words(entries.get(MAINTENANCE, entries.get("*", next(iter(entries.values()), ""))))

@@ -31,34 +31,49 @@ def is_pooler(request: Requested) -> bool:
 
 
 def changed_pooler(
-    requests: tuple[Requested, ...], sizing: PoolSizing | None, users: int, ground: Ground
+    requests: tuple[Requested, ...], sizing: PoolSizing | None, users: tuple[str, ...], ground: Ground
 ) -> tuple[tuple[Remedy, ...], tuple[str, ...]]:
     """The PgBouncer that Odoo goes through: its file, in place. With a ``sizing`` that fits all pools are set by it,
-    because caps and pools only hold together; without one, just what the rules asked for."""
-    asked = [r for r in requests if is_pooler(r)]
-    if not asked:
-        return (), ()
+    because caps and pools only hold together; without one, or with several PgBouncers on the way, just what the rules
+    asked for."""
+    every = [r for r in requests if is_pooler(r)]
     here = ground.pgbouncer
-    if here is None or here.ini is None or here.address is None:
-        return (), tuple(f"in pgbouncer.ini, which cannot be read here: {_words(r)}" for r in asked)
+    asked = [r for r in every if here is not None and here.ini is not None and _address(r) == here.address]
+    notes = [
+        f"in the file of PgBouncer {_address(r)}, which is not changed from here: {_words(r)}"
+        for r in every
+        if r not in asked
+    ]
+    if not asked:
+        return (), tuple(notes)
+    assert here is not None and here.ini is not None and here.address is not None
     text = here.ini.decode("utf-8", "surrogateescape")
     version = here.version or OLDEST
     after = text
     names: list[str] = []
-    if sizing is not None and sizing.fits:
-        after = merged_ini(text, sizing, version, users)
-        names = list(pool_settings(sizing, version, users))
+    if sizing is not None and sizing.fits and ground.poolers_on_the_way == 1:
+        after = merged_ini(text, sizing, version, len(users))
+        names = list(pool_settings(sizing, version, len(users)))
     else:
         for one in asked:
             after = _with(after, one)
         names = [r.change.key for r in asked if isinstance(r.change, SetPgBouncer)]
     content = after.encode("utf-8", "surrogateescape")
     if content == here.ini:
-        return (), ()
+        return (), tuple(notes)
     reasons, risks, rules = told(asked)
-    notes: tuple[str, ...] = ()
     if "%include" in text:
-        notes = (f"{here.ini_path} includes other files: a later line there wins, and apply will then put all back",)
+        notes.append(f"{here.ini_path} includes other files: a later line there wins, and apply will then put all back")
+    notes += [
+        f"[users] {user} in {here.ini_path} sets pool_mode, which wins over that of database postgres: take it away"
+        for user in users
+        if "pool_mode" in parse_words(get_value(text, "users", user, "pgbouncer") or "")
+    ]
+    limit = ground.pgbouncer_open_files
+    if sizing is not None and limit is not None and not ground.systemd_unit and limit < open_files_needed(sizing):
+        notes.append(
+            f"PgBouncer may open {limit} files and needs {open_files_needed(sizing)}: raise its limit, restart it"
+        )
     steps: list[Step] = [WriteFile(here.ini_path, here.ini, content)]
     if here.reloadable:
         steps.append(ReloadPgBouncer(here.address, expected(after, tuple(names)), {"postgres": "session"}))
@@ -73,7 +88,7 @@ def changed_pooler(
         steps=tuple(steps),
         commands=() if here.reloadable else ("psql -p 6432 pgbouncer -c RELOAD",),
     )
-    return (remedy, *_limits(sizing, ground)), notes
+    return (remedy, *_limits(sizing, ground)), tuple(notes)
 
 
 def new_pooler(
@@ -157,6 +172,12 @@ def _with(text: str, request: Requested) -> str:
     base = now if now is not None else get_value(text, "databases", "*", "pgbouncer")
     words = {**parse_words(base or ""), **change.parameters}
     return set_value(text, "databases", change.entry, written(words), "pgbouncer")
+
+
+def _address(request: Requested) -> str:
+    change = request.change
+    assert isinstance(change, (SetPgBouncer, SetPoolDatabase))
+    return change.address
 
 
 def _words(request: Requested) -> str:
