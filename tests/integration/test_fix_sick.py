@@ -194,3 +194,22 @@ def cure_roles(sick: Patient, expected: str) -> None:
     assert sick.fix("--rollback")[0] == 0
     assert overrides(sick.server) == before
     assert expected in sick.found()
+
+
+def test_root_needs_no_password_for_the_console(patient: Callable[..., Patient]) -> None:
+    """As the OS user of PgBouncer over its socket; an ordinary user names the console with --pgbouncer."""
+    import os
+
+    from slotwise.apply.servers import Servers
+    from slotwise.collectors.runner import Request, collect
+    from slotwise.commands.fix_ground import reach_of
+
+    sick = patient(15, pools={"pool_mode": "session"})
+    assert sick.pooler is not None
+    snapshot, _ = collect(
+        Request(dsn=sick.server.dsn(), pgbouncer_dsns=(sick.pooler.dsn("postgres"),), timeout_seconds=60)
+    )
+    consoles = reach_of(snapshot, None, ()).consoles
+    assert bool(consoles) == (os.geteuid() == 0)
+    for address in consoles:
+        Servers(None, consoles).console(address, "RELOAD")

@@ -62,6 +62,7 @@ class Hand:
             steps=steps,
             database=without_password(database) if database is not None else None,
             database_uid=database.uid if database is not None else None,
+            console_uids={a: w.uid for a, w in self._servers.consoles.items() if w.uid is not None},
             consoles={address: without_password(way) for address, way in self._servers.consoles.items()},
         )
         journal = self._journals.begin(header)

@@ -37,6 +37,7 @@ class Header(Struct, frozen=True, tag_field="line", tag="header"):
     database: dict[str, str] | None = None
     database_uid: int | None = None
     consoles: dict[str, dict[str, str]] = {}
+    console_uids: dict[str, int] = {}
     """How the servers were reached (libpq parameters without passwords), for --rollback and --resume."""
 
 

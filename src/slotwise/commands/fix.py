@@ -154,7 +154,10 @@ def way_back(state: Path, identifier: str | None, dsn: str | None, pgbouncers: t
     database = reach_of_dsn(dsn)
     if database is None and header.database is not None:
         database = Way("", header.database, header.database_uid)
-    consoles = {address: Way("", parameters) for address, parameters in header.consoles.items()}
+    consoles = {
+        address: Way("", parameters, header.console_uids.get(address))
+        for address, parameters in header.consoles.items()
+    }
     given = consoles_of(pgbouncers)
     if len(given) == 1 and len(consoles) == 1:
         given = dict(zip(consoles, given.values(), strict=True))

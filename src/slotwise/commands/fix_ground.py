@@ -46,7 +46,24 @@ def reach_of(snapshot: Snapshot, dsn: str | None, pgbouncers: tuple[str, ...]) -
         if matching is None and len(seen) == 1 and len(pgbouncers) == 1:
             matching = seen[0].address
         consoles[matching or address] = Way(given, {"dbname": "pgbouncer"})
+    for one in seen:
+        own = _own_console(one)
+        if one.address not in consoles and own is not None:
+            consoles[one.address] = own
     return Reach(reach_of_dsn(dsn) or _own_way(snapshot), consoles)
+
+
+def _own_console(pgbouncer: PgBouncer) -> Way | None:
+    """The console as user ``pgbouncer``: let in without a password over the Unix-domain socket when the client has the
+    OS user of the process itself (https://www.pgbouncer.org/usage.html, "Admin console"). Only root can become it."""
+    directory, port = pgbouncer.config.get("unix_socket_dir"), pgbouncer.config.get("listen_port")
+    if os.geteuid() != 0 or pgbouncer.pid is None or not directory or not port:
+        return None
+    try:
+        uid = Path(f"/proc/{pgbouncer.pid}").stat().st_uid
+    except OSError:
+        return None
+    return Way("", {"host": directory, "port": port, "user": "pgbouncer", "dbname": "pgbouncer"}, uid)
 
 
 def reach_of_dsn(dsn: str | None) -> Way | None:

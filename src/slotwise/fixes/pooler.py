@@ -86,7 +86,7 @@ def changed_pooler(
         rules=rules,
         activation="reload",
         steps=tuple(steps),
-        commands=() if here.reloadable else ("psql -p 6432 pgbouncer -c RELOAD",),
+        commands=() if here.reloadable else ("psql -h HOST -p PORT -U ADMIN pgbouncer -c RELOAD",),
     )
     return (remedy, *_limits(sizing, ground)), tuple(notes)
 
