@@ -53,6 +53,7 @@ def test_a_stuck_request_is_condemned_with_its_owner_and_reason() -> None:
         (GEVENT, backend(1, "postgres", idle_for=99999), "listens"),
         (None, backend(1, "postgres", idle_for=99999, application_name=""), "may listen"),
         (FIRST_HTTP, backend(1, idle_for=99999, query="LISTEN queue_job"), "listens"),
+        (FIRST_HTTP, backend(1, idle_for=99999, query="UPDATE queue_job SET state = 'enqueued'"), "queue_job"),
         (MASTER, backend(1, idle_for=99999), "may listen"),
         (None, backend(1, state="active", idle_for=9999, query="COPY public.t (id) TO stdout;"), "backup"),
         (None, stuck(backend_type="walsender"), None),
@@ -97,6 +98,7 @@ def test_behind_a_pooler_listeners_and_a_running_action_are_protected_too() -> N
         (60, stuck(2, application_name="")),
         (60, backend(3, "postgres", idle_for=99999, application_name="")),
         (60, stuck(4, database="other", application_name="")),
+        (60, backend(5, "other", idle_for=99999, application_name="")),
     ]
     pooled = host(held, roles={**topology(), 60: "pgbouncer"})
     assert pids(pooled) == {4}

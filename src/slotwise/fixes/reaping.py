@@ -13,7 +13,7 @@ from typing import Literal
 from msgspec import Struct
 
 from slotwise.snapshot.evidence import Unavailable
-from slotwise.snapshot.holders import client_words
+from slotwise.snapshot.holders import POOLER_NAME, client_words
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.ownership import Held, Owner, Sessions
@@ -38,6 +38,9 @@ MANAGED_ADMINISTRATORS = frozenset({"rdsadmin", "cloudsqladmin", "cloudsqlagent"
 """Roles by which a cloud provider runs its servers; they are not always marked as superusers."""
 
 _BACKUP_COPY = re.compile(r"(?is)^\s*copy\b.*\bto\s+stdout\b")
+_QUEUE_JOB = re.compile(r"(?i)\bqueue_job\b|\bselect_jobs\b")
+"""The runner of OCA queue_job works in autocommit mode: its last statement stays visible, no COMMIT hides it
+(queue_job/jobrunner/runner.py)."""
 _LISTEN = re.compile(r"(?i)^\s*listen\b")
 _QUERY_LENGTH = 2048
 
@@ -230,7 +233,7 @@ def _process(owner: Owner) -> int | None:
     """The client process, seen through the pooler where that shows it."""
     if owner.behind is not None:
         return owner.behind
-    return None if owner.name == "pgbouncer" else owner.pid
+    return None if owner.name == POOLER_NAME else owner.pid
 
 
 def _listens(held: Held) -> Protection | None:
@@ -242,6 +245,11 @@ def _listens(held: Held) -> Protection | None:
         return None
     if backend.database == MAINTENANCE_DATABASE and owner.certainty != "known":
         return Protection(f"it may listen: it is idle on {MAINTENANCE_DATABASE}, and whose it is cannot be seen", False)
+    if _QUEUE_JOB.search(backend.query or ""):
+        return Protection("its last statement is of queue_job's runner, which listens")
+    if owner.name == POOLER_NAME:
+        reason = "a pooler keeps it, for a client that may listen or for the next one: server_idle_timeout is its limit"
+        return Protection(reason, certain=False)
     if owner.certainty == "known" and owner.role == "master":
         # OCA queue_job's runner lives in the master and listens on the application database (jobrunner/__init__.py).
         return Protection("the master holds it, as queue_job's runner does: it may listen", certain=False)
