@@ -23,7 +23,7 @@ def addon(root: Path, name: str) -> Path:
 def test_files_are_grouped_by_addon_and_named_by_module(tmp_path: Path) -> None:
     addon(tmp_path, "one")
     (tmp_path / "setup.py").write_text("")
-    found, unreadable = find_addons((tmp_path,), tmp_path)
+    found, unreadable, _ = find_addons((tmp_path,), tmp_path)
     assert unreadable == ()
     assert [(a.name, a.manifest) for a in found] == [(tmp_path.name, None), ("one", "__manifest__.py")]
     assert [(f.shown, f.module) for f in found[1].files] == [
@@ -38,7 +38,7 @@ def test_links_in_a_circle_end_and_a_folder_is_entered_once(tmp_path: Path) -> N
     (folder / "models" / "again").symlink_to(tmp_path)
     (folder / "models" / "self").symlink_to(folder / "models")
     (tmp_path / "broken").symlink_to(tmp_path / "nowhere")
-    found, _ = find_addons((tmp_path, tmp_path), tmp_path)
+    found, _, _ = find_addons((tmp_path, tmp_path), tmp_path)
     assert [len(a.files) for a in found] == [3]
 
 
@@ -53,7 +53,7 @@ def test_an_unreadable_folder_and_file_are_said(tmp_path: Path, monkeypatch: pyt
         return scandir(path)
 
     monkeypatch.setattr(addon_files.os, "scandir", refuse)
-    found, unreadable = find_addons((tmp_path,), tmp_path)
+    found, unreadable, _ = find_addons((tmp_path,), tmp_path)
     assert [a.name for a in found] == ["one"]
     assert [(item.shown, item.reason) for item in unreadable] == [("two", "Permission denied")]
     assert read_bytes(str(tmp_path)) == "Is a directory"
@@ -62,11 +62,11 @@ def test_an_unreadable_folder_and_file_are_said(tmp_path: Path, monkeypatch: pyt
 def test_excluded_paths_are_left_out(tmp_path: Path) -> None:
     addon(tmp_path, "one")
     addon(tmp_path, "two")
-    found, _ = find_addons((tmp_path,), tmp_path, ("two", "*/code.py"))
+    found, _, _ = find_addons((tmp_path,), tmp_path, ("two", "*/code.py"))
     assert [(a.name, len(a.files)) for a in found] == [("one", 2)]
 
 
 def test_a_single_file(tmp_path: Path) -> None:
     file = addon(tmp_path, "one") / "models" / "code.py"
-    found, _ = find_addons((file,), tmp_path)
+    found, _, _ = find_addons((file,), tmp_path)
     assert [f.shown for a in found for f in a.files] == ["one/models/code.py"]

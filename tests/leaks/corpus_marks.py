@@ -10,8 +10,9 @@ import re
 from collections import Counter
 from pathlib import Path
 
-from slotwise.leaks.scanning import AddonResult, scan_addon, series_of
+from slotwise.leaks.scanning import scan_addon, series_of
 from slotwise.leaks.source import SourceFile
+from slotwise.leaks.verdicts import AddonResult
 
 CORPUS = Path(__file__).parent / "corpus"
 _EXPECTED = re.compile(r"# expect: (SW\d+(?:, SW\d+)*)")

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from slotwise.leaks.scanning import AddonResult, scan_addon
+from slotwise.leaks.scanning import scan_addon
 from slotwise.leaks.source import LARGEST_FILE_BYTES, SourceFile
+from slotwise.leaks.verdicts import AddonResult
 
 LEAK = "import psycopg2\ndef f(dsn):\n    c = psycopg2.connect(dsn)\n    c.cursor().execute('SELECT 1')\n"
 

@@ -54,7 +54,8 @@ def root() -> None:
 def run(arguments: list[str]) -> int:
     """Run one command line and return its exit code (slotwise.errors.ExitCode). Never raises."""
     try:
-        result = root.main(args=arguments, prog_name="slotwise", standalone_mode=False)
+        whole_line = tuple(arguments)
+        result = root.main(args=arguments, prog_name="slotwise", standalone_mode=False, obj=whole_line)
         return int(result) if isinstance(result, int) else ExitCode.HEALTHY
     except OperatorError as error:
         return _two_lines(error.problem, error.remedy)

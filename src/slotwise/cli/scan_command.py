@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+import time
 
 import click
 
@@ -26,7 +27,9 @@ _FORMATS = ("text", "json", "sarif", "junit", "github", "gitlab")
 @click.option("--include-odoo", is_flag=True, help="With --config: scan Odoo's own addons too.")
 @click.option("--jobs", type=click.IntRange(0), default=0, help="Processes; 0 means one for each core.")
 @click.option("--no-cache", is_flag=True, help="Neither use nor keep remembered results.")
+@click.pass_obj
 def command(
+    arguments: tuple[str, ...] | None,
     paths: tuple[str, ...],
     odoo_conf: str | None,
     format_: str,
@@ -48,8 +51,10 @@ def command(
     PATHS are folders of addons, addons, or Python files. Nothing of them is imported or run.
     Settings may stand in pyproject.toml under [tool.slotwise.scan]; what is given here comes first.
     """
+    from slotwise.collectors.remembered_run import remember
     from slotwise.commands.scan_request import ScanRequest, run
 
+    began_ns = time.time_ns()
     request = ScanRequest(
         paths, odoo_conf, format_, output, select, ignore, exclude, fail_on, pedantic, baseline, write_baseline, fix,
         include_odoo, jobs, not no_cache,
@@ -59,4 +64,6 @@ def command(
         click.echo(line, err=True)
     if outcome.result:
         click.echo(outcome.result, nl=False)
+    if arguments is not None and outcome.seen is not None:
+        remember(arguments, outcome.seen, outcome.watched, outcome.result, outcome.exit_code, began_ns)
     return outcome.exit_code

@@ -11,6 +11,10 @@ import msgspec
 
 from slotwise.errors import OperatorError
 
+#: Modification time in nanoseconds, size in bytes, inode: while they stay, so does a file's content, or the names in a
+#: folder.
+Stamp = tuple[int, int, int]
+
 MANIFESTS = ("__manifest__.py", "__openerp__.py")
 # Folders that hold no code that Odoo imports.
 _NOT_CODE = frozenset({"__pycache__", "node_modules", "static", "i18n", ".git", ".hg", ".svn", ".tox", ".venv", "venv"})
@@ -19,13 +23,13 @@ _NOT_CODE = frozenset({"__pycache__", "node_modules", "static", "i18n", ".git", 
 class PythonFile(msgspec.Struct, frozen=True):
     """A Python file that was seen: where it is, what outputs call it, its dotted module in the addon, and its stat.
 
-    ``stamp`` is (modification time in nanoseconds, size in bytes, inode): while it stays, the content does.
+    ``stamp`` was taken before anything of the file was read.
     """
 
     path: str
     shown: str
     module: str
-    stamp: tuple[int, int, int]
+    stamp: Stamp
 
 
 class AddonFolder(msgspec.Struct, frozen=True):
@@ -50,15 +54,18 @@ class _Search:
     def __init__(self, base: str, exclude: tuple[str, ...]) -> None:
         self.base = base
         self.exclude = exclude
+        self.inside = self.base + os.sep
         self.seen: set[tuple[int, int]] = set()
+        self.places: list[tuple[str, Stamp | None]] = []
         self.unreadable: list[Unreadable] = []
         self.pending: list[tuple[str, str | None, list[PythonFile]]] = []
 
     def shown(self, path: str) -> str:
-        inside = path.startswith(self.base + os.sep)
-        return os.path.relpath(path, self.base) if inside else path
+        return path[len(self.inside) :] if path.startswith(self.inside) else path
 
     def excluded(self, path: str) -> bool:
+        if not self.exclude:
+            return False
         shown = self.shown(path).replace(os.sep, "/")
         return any(fnmatch(shown, p) or fnmatch(shown, f"*/{p}") or fnmatch(shown, f"{p}/*") for p in self.exclude)
 
@@ -72,6 +79,7 @@ class _Search:
                 if (status.st_dev, status.st_ino) in self.seen:
                     continue
                 self.seen.add((status.st_dev, status.st_ino))
+                self.places.append((current, _stamp(status)))
                 entries = sorted(os.scandir(current), key=lambda entry: entry.name)
             except OSError as error:
                 self.unreadable.append(Unreadable(self.shown(current), error.strerror or "cannot be read"))
@@ -90,18 +98,20 @@ class _Search:
         self, entries: list[os.DirEntry[str]], files: list[PythonFile], origin: str
     ) -> list[tuple[str, list[PythonFile], str]]:
         folders = []
+        inside = len(origin.rstrip(os.sep)) + 1
         for entry in entries:
             if entry.name.startswith(".") or self.excluded(entry.path):
                 continue
+            if entry.is_symlink():
+                self.places.append((entry.path, _stamp_behind(entry)))
             try:
                 if entry.is_dir():
                     if entry.name not in _NOT_CODE:
                         folders.append((entry.path, files, origin))
                 elif entry.name.endswith(".py") and entry.is_file():
                     status = entry.stat()
-                    stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
-                    module = _module(os.path.relpath(entry.path, origin))
-                    files.append(PythonFile(entry.path, self.shown(entry.path), module, stamp))
+                    module = _module(entry.path[inside:])
+                    files.append(PythonFile(entry.path, self.shown(entry.path), module, _stamp(status)))
             except OSError as error:
                 self.unreadable.append(Unreadable(self.shown(entry.path), error.strerror or "cannot be read"))
         return list(reversed(folders))
@@ -109,8 +119,11 @@ class _Search:
 
 def find_addons(
     roots: tuple[Path, ...], base: Path, exclude: tuple[str, ...] = ()
-) -> tuple[tuple[AddonFolder, ...], tuple[Unreadable, ...]]:
-    """The addons beneath ``roots`` (folders or single files), and what could not be read.
+) -> tuple[tuple[AddonFolder, ...], tuple[Unreadable, ...], tuple[tuple[str, Stamp | None], ...]]:
+    """The addons beneath ``roots`` (folders or single files), what could not be read, and where the search went.
+
+    The last are the folders that were entered and the links that were met, with the stamps of what is there (None:
+    nothing): while these and the files stay, another search finds the same.
 
     Paths are shown relative to ``base`` where they lie beneath it. ``exclude`` holds patterns of such paths.
     A folder is entered once, so links in a circle end. Raises OperatorError for a root that does not exist.
@@ -121,8 +134,7 @@ def find_addons(
         if os.path.isdir(path):  # noqa: PTH112
             search.folder(path, None, path)
         elif os.path.isfile(path):  # noqa: PTH113
-            status = os.stat(path)  # noqa: PTH116
-            stamp = (status.st_mtime_ns, status.st_size, status.st_ino)
+            stamp = _stamp(os.stat(path))  # noqa: PTH116
             file = PythonFile(path, search.shown(path), _module(os.path.basename(path)), stamp)  # noqa: PTH119
             search.pending.append((os.path.dirname(path), None, [file]))  # noqa: PTH120
         else:
@@ -132,7 +144,18 @@ def find_addons(
         for path, manifest, files in search.pending
         if files
     ]
-    return tuple(found), tuple(search.unreadable)
+    return tuple(found), tuple(search.unreadable), tuple(search.places)
+
+
+def _stamp(status: os.stat_result) -> Stamp:
+    return status.st_mtime_ns, status.st_size, status.st_ino
+
+
+def _stamp_behind(link: os.DirEntry[str]) -> Stamp | None:
+    try:
+        return _stamp(link.stat())
+    except OSError:
+        return None
 
 
 def read_bytes(path: str) -> bytes | str:

@@ -1,8 +1,8 @@
 """Remembers what the scan of each addon gave, so that an unchanged tree is not scanned again.
 
 One file for each set of roots, beneath the user's cache folder. An entry is used when every file of the addon has the
-same modification time, size and inode as then, or failing that (a fresh checkout) the same content. The slotwise and
-Python versions and the patterns are part of the key: another analyser never finds an older one's results.
+same modification time, size and inode as then, or failing that (a fresh checkout) the same content. The
+Python version and the files of the analysis are part of the key: another analyser never finds an older one's results.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import msgspec
 
 from slotwise import __version__
 from slotwise.collectors.addon_files import AddonFolder
-from slotwise.leaks.scanning import AddonResult
+from slotwise.leaks.verdicts import AddonResult
 
 Stamps = tuple[tuple[str, int, int, int], ...]
 
@@ -93,10 +93,20 @@ class ScanCache:
             Path(temporary).replace(self.path)
 
 
-def analyser_version(pattern_ids: tuple[str, ...]) -> str:
-    """What a cached result depends on besides the source."""
+def analyser_files() -> tuple[str, ...]:
+    """The files of the program that decide about a result, in order."""
+    package = Path(__file__).parent.parent / "leaks"
+    return tuple(sorted(str(path) for path in package.rglob("*.py")))
+
+
+def analyser_version() -> str:
+    """What a cached result depends on besides the source: the Python's grammar and the analysis itself."""
     python = ".".join(map(str, sys.version_info[:2]))
-    return f"{__version__} {python} {' '.join(pattern_ids)}"
+    digest = hashlib.blake2b(digest_size=10)
+    for path in analyser_files():
+        status = os.stat(path)  # noqa: PTH116 some dozens of them
+        digest.update(f"{path} {status.st_mtime_ns} {status.st_size}\0".encode("utf-8", "surrogateescape"))
+    return f"{__version__} {python} {digest.hexdigest()}"
 
 
 def default_cache_path(base: Path, roots: tuple[Path, ...]) -> Path:

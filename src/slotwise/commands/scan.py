@@ -12,17 +12,15 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from slotwise.collectors.addon_files import AddonFolder, addons_paths, find_addons, read_bytes
+from slotwise.collectors.addon_files import AddonFolder, Stamp, addons_paths, find_addons, read_bytes
 from slotwise.collectors.scan_cache import ScanCache, analyser_version, content_digest, default_cache_path
 from slotwise.errors import ExitCode, OperatorError
 from slotwise.findings import Severity
 from slotwise.leaks.report import ACTIVE, BASELINED, IGNORED, Judged, ScanReport, fingerprints
-from slotwise.leaks.verdicts import Leak, NotJudged, Pattern
+from slotwise.leaks.verdicts import AddonResult, Leak, NotJudged, Pattern
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
-
-    from slotwise.leaks.scanning import AddonResult
 
 # Below this much source, starting another process costs more than it saves.
 _WORTH_A_PROCESS_BYTES = 1_500_000
@@ -48,8 +46,22 @@ class ScanOptions(msgspec.Struct, frozen=True):
     cache: bool = True
 
 
-#: Path of the addon, digest of its content, result (None: as remembered).
-_Done = tuple[str, str, "AddonResult | None"]
+class Surveyed(msgspec.Struct, frozen=True):
+    """A scan and what it depended on: paths with their stamps (None: not there). ``seen`` is None where stamps cannot
+    tell whether another scan would give the same, because something could not be read.
+    """
+
+    report: ScanReport
+    seen: tuple[tuple[str, Stamp | None], ...] | None
+
+
+class _Done(msgspec.Struct, frozen=True):
+    """The scan of one addon: ``result`` is None when the content is as remembered, ``whole`` when all was readable."""
+
+    path: str
+    digest: str
+    result: AddonResult | None
+    whole: bool
 
 
 class _Task(msgspec.Struct, frozen=True):
@@ -59,12 +71,17 @@ class _Task(msgspec.Struct, frozen=True):
 
 def scan(options: ScanOptions) -> ScanReport:
     """Scan and judge. Raises OperatorError for paths, ids or files that cannot be used."""
+    return survey(options).report
+
+
+def survey(options: ScanOptions) -> Surveyed:
+    """As :func:`scan`, with what the result depended on."""
     paths = options.paths or (addons_paths(options.odoo_conf) if options.odoo_conf else ())
     if not paths:
         raise OperatorError("nothing to scan", "name folders or files, or --config /etc/odoo/odoo.conf")
     patterns = _chosen(options.select, options.ignore)
     known = _read_baseline(options.baseline) if options.baseline else frozenset()
-    found, unreadable = find_addons(paths, options.base, options.exclude)
+    found, unreadable, places = find_addons(paths, options.base, options.exclude)
     addons, skipped = _worth_scanning(found, options.include_odoo or options.odoo_conf is None)
     cache = _open_cache(options, paths)
     results: dict[str, AddonResult] = {}
@@ -73,10 +90,12 @@ def scan(options: ScanOptions) -> ScanReport:
         if remembered is not None:
             results[addon.path] = remembered
     cached = len(results)
-    for addon, digest, result in _scan_all([a for a in addons if a.path not in results], options.jobs, cache):
+    whole = not unreadable
+    for addon, done, result in _scan_all([a for a in addons if a.path not in results], options.jobs, cache):
         results[addon.path] = result
-        if cache:
-            cache.remember(addon, digest, result)
+        whole = whole and done.whole
+        if cache and done.whole:  # a file that becomes readable keeps its stamp
+            cache.remember(addon, done.digest, result)
     if cache:
         cache.save({addon.path for addon in addons})
     ordered = [results[addon.path] for addon in addons]
@@ -89,7 +108,7 @@ def scan(options: ScanOptions) -> ScanReport:
         for leak in result.leaks
         if leak.pattern_id in wanted and (options.pedantic or not leak.possible)
     )
-    return ScanReport(
+    report = ScanReport(
         patterns=patterns,
         findings=tuple(_judge(leaks, known)),
         not_judged=tuple(not_judged),
@@ -100,6 +119,8 @@ def scan(options: ScanOptions) -> ScanReport:
         cached_addons=cached,
         skipped_addons=skipped,
     )
+    files = ((file.path, file.stamp) for addon in found for file in addon.files)
+    return Surveyed(report, (*places, *files) if whole else None)
 
 
 def exit_code(report: ScanReport, fail_on: Severity | None) -> ExitCode:
@@ -174,29 +195,28 @@ def _is_odoos(addon: AddonFolder) -> bool:
 
 
 def _open_cache(options: ScanOptions, paths: tuple[Path, ...]) -> ScanCache | None:
-    if not options.cache:
+    # Single files, as pre-commit names them, are another set each time: each would leave a file of its own.
+    if not options.cache or not all(path.is_dir() for path in paths):
         return None
-    from slotwise.leaks.catalogue import pattern_ids
-
     where = default_cache_path(options.base.resolve(), tuple(path.resolve() for path in paths))
-    return ScanCache(where, analyser_version(pattern_ids()))
+    return ScanCache(where, analyser_version())
 
 
 def _scan_all(
     addons: list[AddonFolder], jobs: int, cache: ScanCache | None
-) -> Iterator[tuple[AddonFolder, str, AddonResult]]:
+) -> Iterator[tuple[AddonFolder, _Done, AddonResult]]:
     """Scan addons, in other processes too when there is enough to do; results come in any order."""
     tasks = []
     for addon in addons:
         known = cache.addons.get(addon.path) if cache else None
         tasks.append(_Task(addon, known.content if known else None))
     by_path = {addon.path: addon for addon in addons}
-    for path, digest, result in _run(tasks, jobs):
+    for done in _run(tasks, jobs):
+        result = done.result
         if result is None:
-            remembered = cache.addons[path].result if cache else None
-            assert remembered is not None
-            result = remembered
-        yield by_path[path], digest, result
+            assert cache is not None
+            result = cache.addons[done.path].result
+        yield by_path[done.path], done, result
 
 
 def _run(tasks: list[_Task], jobs: int) -> Iterable[_Done]:
@@ -219,8 +239,8 @@ def _closing(pool: Pool, results: Iterable[_Done]) -> Iterator[_Done]:
 
 
 def _scan_one(task: _Task) -> _Done:
-    """Read and scan one addon: its path, the digest of its content, the result (None: the content is as remembered)."""
-    from slotwise.leaks.scanning import AddonResult, scan_addon, series_of
+    """Read and scan one addon, unless its content is as remembered."""
+    from slotwise.leaks.scanning import scan_addon, series_of
     from slotwise.leaks.source import SourceFile
 
     # Syntax trees are made of very many small objects that need no cycle collector; it would look at them in vain.
@@ -236,7 +256,7 @@ def _scan_one(task: _Task) -> _Done:
         sources.append(SourceFile(file.shown, file.module, data))
     digest = content_digest([(source.path, source.data) for source in sources])
     if digest == task.known_digest and not unread:
-        return task.addon.path, digest, None
+        return _Done(task.addon.path, digest, None, whole=True)
     result = scan_addon(task.addon.name, sources, series_of(manifest))
     result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
-    return task.addon.path, digest, result
+    return _Done(task.addon.path, digest, result, whole=not unread)

@@ -10,7 +10,9 @@ from typing import Any
 import msgspec
 
 from slotwise import __version__
-from slotwise.commands.scan import ScanOptions, exit_code, scan, write_baseline
+from slotwise.collectors.addon_files import Stamp
+from slotwise.collectors.scan_cache import analyser_files
+from slotwise.commands.scan import ScanOptions, exit_code, scan, survey, write_baseline
 from slotwise.errors import OperatorError
 from slotwise.findings import Severity
 from slotwise.leaks.report import ScanReport
@@ -47,11 +49,17 @@ class ScanRequest(msgspec.Struct, frozen=True):
 
 
 class Outcome(msgspec.Struct, frozen=True):
-    """What to print on stdout and stderr, and the exit code."""
+    """What to print on stdout and stderr, and the exit code.
+
+    ``seen`` and ``watched`` are what it depended on (slotwise.collectors.remembered_run); ``seen`` is None where the
+    run did more than print, or where stamps cannot tell that it would print the same again.
+    """
 
     result: bytes
     notes: tuple[str, ...]
     exit_code: int
+    seen: tuple[tuple[str, Stamp | None], ...] | None = None
+    watched: tuple[str, ...] = ()
 
 
 def run(request: ScanRequest, *, colour: bool = False) -> Outcome:
@@ -69,7 +77,8 @@ def run(request: ScanRequest, *, colour: bool = False) -> Outcome:
         jobs=request.jobs,
         cache=request.cache,
     )
-    report = scan(options)
+    surveyed = survey(options)
+    report = surveyed.report
     notes: list[str] = []
     if request.write_baseline:
         count = write_baseline(report, Path(request.write_baseline))
@@ -82,7 +91,16 @@ def run(request: ScanRequest, *, colour: bool = False) -> Outcome:
     if request.output:
         _write(Path(request.output), result)
         result = b""
-    return Outcome(result, tuple(notes), exit_code(report, _severity(word)))
+    code = exit_code(report, _severity(word))
+    if request.fix or request.output or request.odoo_conf or not request.cache:
+        return Outcome(result, tuple(notes), code)
+    return Outcome(result, tuple(notes), code, surveyed.seen, _watched(request, options))
+
+
+def _watched(request: ScanRequest, options: ScanOptions) -> tuple[str, ...]:
+    """The files besides the addons that decide about the result, those included that would if they were there."""
+    settings = tuple(str(path) for path in _settings_files(request))
+    return (*settings, *analyser_files(), *((str(options.baseline),) if options.baseline else ()))
 
 
 def _fixed(report: ScanReport, options: ScanOptions) -> tuple[ScanReport, list[str]]:
@@ -148,12 +166,19 @@ def _write(path: Path, data: bytes) -> None:
 
 def _settings(request: ScanRequest) -> dict[str, Any]:
     """``[tool.slotwise.scan]`` of the nearest pyproject.toml above the first path, checked key by key."""
+    *_, nearest = _settings_files(request)
+    return _checked(nearest, _toml(nearest)) if nearest.is_file() else {}
+
+
+def _settings_files(request: ScanRequest) -> list[Path]:
+    """Where settings are looked for, up to the first file that is there."""
     start = Path(request.paths[0]).resolve() if request.paths else Path.cwd()
+    looked = []
     for folder in (start, *start.parents):
-        path = folder / "pyproject.toml"
-        if path.is_file():
-            return _checked(path, _toml(path))
-    return {}
+        looked.append(folder / "pyproject.toml")
+        if looked[-1].is_file():
+            break
+    return looked
 
 
 def _toml(path: Path) -> dict[str, Any]:

@@ -31,12 +31,6 @@ def registered() -> tuple[tuple[Pattern, Finder], ...]:
     return tuple(sorted(found, key=lambda pair: pair[0].id))
 
 
-def pattern_ids() -> tuple[str, ...]:
-    """The ids of all patterns, from their file names alone: nothing is imported."""
-    names = (info.name for info in pkgutil.iter_modules(slotwise.leaks.patterns.__path__))
-    return tuple(sorted(name.partition("_")[0].upper() for name in names))
-
-
 def catalogue() -> tuple[Pattern, ...]:
     """Id, slug, severity, title and page of every leak pattern, by id."""
     return tuple(pattern for pattern, _ in registered())

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 
-import msgspec
-
 from slotwise.leaks.analysis import Analysis
 from slotwise.leaks.catalogue import registered
 from slotwise.leaks.facts import AddonFacts, Sighting, Waiting, opened_in
@@ -14,21 +12,11 @@ from slotwise.leaks.outline import AddonOutline, ModuleOutline, Unit
 from slotwise.leaks.request_cursor import uses_of
 from slotwise.leaks.source import LARGEST_FILE_BYTES, SourceFile, may_matter, parse, text_of
 from slotwise.leaks.sql_text import statements_of
-from slotwise.leaks.verdicts import Leak, NotJudged, Pattern
+from slotwise.leaks.verdicts import AddonResult, Leak, NotJudged, Pattern
 
 _VERSION = re.compile(r"""^\s*["']version["']\s*:\s*["'](\d+\.0)\.""", re.MULTILINE)
 _MOST_ROUNDS = 4
 _IGNORE = re.compile(r"#\s*slotwise:\s*ignore(?:\[(?P<ids>[A-Za-z0-9_,\s-]*)\])?(?P<reason>[^#]*)")
-
-
-class AddonResult(msgspec.Struct, frozen=True):
-    """What the scan of one addon gave: findings in order of place, files that could not be judged, counts."""
-
-    leaks: tuple[Leak, ...]
-    not_judged: tuple[NotJudged, ...]
-    files: int
-    parsed: int
-    lines: int
 
 
 def series_of(manifest: str) -> str | None:

@@ -64,3 +64,13 @@ class NotJudged(msgspec.Struct, frozen=True):
 
     path: str
     reason: str
+
+
+class AddonResult(msgspec.Struct, frozen=True):
+    """What the scan of one addon gave: findings in order of place, files that could not be judged, counts."""
+
+    leaks: tuple[Leak, ...]
+    not_judged: tuple[NotJudged, ...]
+    files: int
+    parsed: int
+    lines: int
