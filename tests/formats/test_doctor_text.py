@@ -14,7 +14,7 @@ def test_a_healthy_host_is_one_screen_with_the_numbers() -> None:
     text = doctor_text(diagnose(host(), select=("SW2",)))
     assert "11 of 97 usable taken (11%), 86 free" in text
     assert re.search(r"http_worker +4 × \(110, 111, 112, 113\) +8 +prod +odoo-100 +8 idle", text)
-    assert re.search(r"cron_worker +2 × \(150, 151\) +2 +postgres .* 2 idle \(listens\)", text)
+    assert re.search(r"cron_worker +2 × \(150, 151\) +2 +postgres .* 2 listening", text)
     assert len(text.splitlines()) <= 40
     assert max(len(line) for line in text.splitlines()) <= 120
 

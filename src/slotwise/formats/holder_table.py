@@ -5,11 +5,21 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 
 from slotwise.formats.terminal import Ink, columns, shortened
-from slotwise.rules.diagnosis import Holder
+from slotwise.rules.diagnosis import LISTENING, SCHEDULED_ACTION, Holder
 from slotwise.snapshot.evidence import Unavailable
 
 _MOST_LINES = 14
 _ORDER = ("http_worker", "cron_worker", "gevent", "threaded", "queue_job", "shell", "cli", "master", "unknown")
+_STATES = {
+    "idle in transaction (aborted)": "idle in transaction (aborted)",
+    "idle in transaction": "idle in transaction",
+    SCHEDULED_ACTION: "scheduled action",
+    "active": "active",
+    LISTENING: "listening",
+    "idle": "idle",
+}
+"""What asks for attention stands first, in few words: the column is narrow."""
+
 _WORDS = {"orphan": "gone client", "unknown": "owner not visible"}
 
 
@@ -109,4 +119,6 @@ def _states(group: list[Holder]) -> str:
     counts: Counter[str] = Counter()
     for holder in group:
         counts.update(holder.states)
-    return ", ".join(f"{n} {state}" for state, n in counts.most_common())
+    order = {state: n for n, state in enumerate(_STATES)}
+    known = sorted(counts.items(), key=lambda item: (order.get(item[0], -1), item[0]))
+    return ", ".join(f"{n} {_STATES.get(state, state)}" for state, n in known)
