@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import random
+from collections.abc import Sequence
 
 from slotwise.forecast.series import Sample
 
@@ -23,11 +24,17 @@ def history(
     leak_from: float = 0,
     step: float = 0,
     step_at: float = 0,
+    more: Sequence[tuple[float, float]] = (),
+    nightly: float = 0,
     restart_every: float = 0,
     gap_share: float = 0,
     every: float = 60,
 ) -> list[Sample]:
-    """Counts every ``every`` seconds for ``days`` from a Monday's midnight; times in seconds from there."""
+    """Counts every ``every`` seconds for ``days`` from a Monday's midnight; times in seconds from there.
+
+    ``more`` are lasting steps, each (when, how many): one more database each. ``nightly`` is a batch from 2 to 3
+    o'clock.
+    """
     chance = random.Random(seed)
     samples: list[Sample] = []
     leaked = 0.0
@@ -45,6 +52,8 @@ def history(
             leaked += leak_per_hour * every / HOUR
         if step and at >= step_at:
             value += step
+        value += sum(size for when, size in more if at >= when)
+        value += nightly if 2 <= hour < 3 else 0.0
         used = None if chance.random() < gap_share else float(max(0, round(value + math.floor(leaked))))
         samples.append(Sample(at, used))
         at += every

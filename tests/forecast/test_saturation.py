@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slotwise.forecast.saturation import forecast
-from slotwise.forecast.series import Sample
+from slotwise.forecast.series import Sample, since_restart
 from tests.forecast.histories import DAY, HOUR, history
 
 QUIET = {
@@ -18,6 +18,8 @@ QUIET = {
     "bursts": {"burst": 40.0, "daily": 15.0},
     "step by deploy": {"step": 15.0, "step_at": 9.4 * DAY, "daily": 15.0},
     "restart saw-tooth": {"leak_per_hour": 0.5, "restart_every": DAY, "daily": 10.0},
+    "more databases": {"more": ((5.3 * DAY, 5.0), (8.4 * DAY, 5.0)), "daily": 15.0},
+    "nightly batch": {"nightly": 25.0, "daily": 20.0},
     "gaps": {"gap_share": 0.4, "daily": 30.0},
 }
 
@@ -57,6 +59,21 @@ def test_time_to_saturation_is_right_once_a_third_is_gone(rate: float) -> None:
         truth = start + life - now
         errors.append(abs((said.eta_seconds or 1e9) - truth) / truth)
     assert median(errors) < 0.2, errors
+
+
+def test_the_end_of_a_burst_is_no_restart_and_a_fall_that_stays_is_one() -> None:
+    level = [Sample(float(n), 20.0) for n in range(20)]
+    burst = [*level, Sample(20.0, 45.0), *(Sample(21.0 + n, 20.0) for n in range(20))]
+    assert since_restart(burst) == burst
+    fallen = [*level, *(Sample(20.0 + n, 4.0) for n in range(20))]
+    assert since_restart(fallen)[0].at == 20.0
+
+
+def test_a_quick_leak_among_bursts_is_found() -> None:
+    start = 3 * DAY
+    samples = history(3.1, seed=1, leak_per_hour=20.0, leak_from=start, burst=20.0, every=60)
+    said = forecast([s for s in samples if s.at <= start + 2 * HOUR], 97)
+    assert said.trend == "growing" and said.eta_seconds == pytest.approx((97 - 60) / 20 * HOUR, rel=0.25)
 
 
 def test_a_young_history_is_provisional() -> None:

@@ -15,10 +15,11 @@ from typing import Protocol
 
 import msgspec
 
-from slotwise.collectors.runner import Request, collect
+from slotwise.collectors.runner import Request
 from slotwise.commands.watch import Watched, Watcher
 from slotwise.errors import OperatorError
 from slotwise.forecast.series import Sample
+from slotwise.history.sampler import Sampler
 from slotwise.snapshot.json_form import to_json
 from slotwise.snapshot.model import Snapshot
 
@@ -158,18 +159,24 @@ def _serve(pipe: Connection, request: Request, past: tuple[Sample, ...]) -> None
                 pipe.send_bytes(msgspec.msgpack.encode(_answer(watcher.look)))
     except (EOFError, OSError, KeyboardInterrupt):
         return
+    finally:
+        looking.close()
 
 
 class _Looking:
     """Collects, and keeps the last snapshot so that it can be saved."""
 
     def __init__(self, request: Request) -> None:
-        self._request = request
+        # One held connection: a server that fills up while it is watched does not shut the screen out.
+        self._sampler = Sampler(request, request.timeout_seconds / 0.8)
         self._last: Snapshot | None = None
 
     def look(self) -> Snapshot:
-        self._last = collect(self._request)[0]
+        self._last = self._sampler.look()
         return self._last
+
+    def close(self) -> None:
+        self._sampler.close()
 
     def saved(self) -> bytes:
         return b"" if self._last is None else to_json(self._last)

@@ -80,7 +80,7 @@ def _seasonal(known: list[Sample], level: float, limit: float, length: float) ->
     """A day or more: growth above what the same time of day has seen before, or a drift from day to day."""
     floor = buckets(known, BUCKET_SECONDS, 0.1)
     scatter = max(noise([value for _, value in floor]), 0.5)
-    small = max(4.0, 4 * scatter)
+    small = max(6.0, 4 * scatter)
     fine = _excess(buckets(known, FINE_BUCKET_SECONDS, 0.1), FINE_BUCKET_SECONDS)
     coarse = _excess(floor, BUCKET_SECONDS)
     large = max(3 * small, 0.15 * limit)
@@ -115,7 +115,18 @@ def _rising(excess: list[Point], hours: float, needed: float) -> tuple[Slope | N
     ended = quantile([value for _, value in part[-3:]], 0.5)
     rise = slope.per_second * (part[-1][0] - part[0][0]) if slope else 0.0
     sure = slope is not None and slope.low > 0 and slope.z >= 3.5 and ended >= needed and rise >= 0.5 * ended
+    if slope is not None and sure and not _goes_on(part, slope):
+        return None, ended
     return (slope if sure else None), ended
+
+
+def _goes_on(part: list[Point], slope: Slope) -> bool:
+    """Whether the last third still rises with two fifths of the slope: what has levelled off is a step, which the
+    start of a working day has smeared."""
+    third = len(part) // 3
+    late, earlier = part[-third:], part[-2 * third : -third]
+    gained = quantile([v for _, v in late], 0.5) - quantile([v for _, v in earlier], 0.5)
+    return gained >= 0.4 * slope.per_second * (late[0][0] - earlier[0][0])
 
 
 def _excess(floor: list[Point], width: float) -> list[Point]:

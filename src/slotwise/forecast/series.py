@@ -30,7 +30,10 @@ def buckets(samples: Sequence[Sample], width_seconds: float, share: float) -> li
 
 
 def since_restart(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples after the last restart: a marked one, or a fall to less than half within one step that stays."""
+    """The samples after the last restart: a marked one, or a fall to less than half within one step that stays.
+
+    What it falls from is the level of the samples before, so that the end of a burst is no restart.
+    """
     known = [s for s in sorted(samples, key=lambda s: s.at) if s.used is not None or s.restarted]
     start = 0
     last: float | None = None
@@ -39,15 +42,21 @@ def since_restart(samples: Sequence[Sample]) -> list[Sample]:
             start, last = number, None
         if sample.used is None:
             continue
-        if last is not None and last >= 10 and sample.used < last / 2 and _stays_low(known[number:], last):
-            start = number
+        if last is not None and last >= 10 and sample.used < last / 2:
+            before = _level(known[max(start, number - _AROUND) : number])
+            after = _level(known[number : number + _AROUND])
+            if before is not None and after is not None and before >= 10 and after < before / 2:
+                start = number
         last = sample.used
     return known[start:]
 
 
-def _stays_low(after: Sequence[Sample], before: float) -> bool:
-    values = [s.used for s in after[:5] if s.used is not None]
-    return median(values) < before / 2 if values else False
+_AROUND = 5
+
+
+def _level(samples: Sequence[Sample]) -> float | None:
+    values = [s.used for s in samples if s.used is not None]
+    return median(values) if values else None
 
 
 def last_step(points: Sequence[Point], least: float) -> int:
