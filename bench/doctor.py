@@ -19,6 +19,7 @@ from pathlib import Path
 
 import psycopg
 
+from bench._table import Table
 from slotwise.collectors.network import read_network
 from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob, perform_postgres
 from slotwise.collectors.pg_target import Target
@@ -38,8 +39,8 @@ _PLUGIN = Path("/usr/lib/nagios/plugins/check_pgactivity")
 _CPU_FIELDS = slice(11, 15)
 
 
-def main() -> int:
-    """Measure, print a table, and return 1 where a figure misses its target."""
+def main() -> Table:
+    """Measure and print."""
     check_postgres, pg_diag = _peers()
     with (
         tempfile.TemporaryDirectory() as scratch,
@@ -154,7 +155,7 @@ def _timed(action: Callable[[], object]) -> float:
     return time.perf_counter() - started
 
 
-def _report(seconds: dict[str, float], query_ms: float, whole_ms: float, sweep_ms: float) -> int:
+def _report(seconds: dict[str, float], query_ms: float, whole_ms: float, sweep_ms: float) -> Table:
     ours = seconds["slotwise doctor"]
     start = seconds["slotwise --version"] / seconds["python -c pass"]
     rows: list[tuple[str, str, str, bool]] = [
@@ -172,11 +173,12 @@ def _report(seconds: dict[str, float], query_ms: float, whole_ms: float, sweep_m
         ("CPU for PostgreSQL, statements of one collection", f"{query_ms:.1f} ms", "< 5 ms", query_ms < 5),
         ("CPU for PostgreSQL, with fork, login and exit", f"{whole_ms:.1f} ms", "", True),
     ]
-    print(f"PostgreSQL 15, {SESSIONS} sessions, medians of {ROUNDS} interleaved rounds\n")
-    print("| operation | measured | target | |\n|---|---|---|---|")
+    title = f"PostgreSQL 15, {SESSIONS} sessions, medians of {ROUNDS} interleaved rounds"
+    print(f"{title}\n\n| operation | measured | target | |\n|---|---|---|---|")
     for name, value, target, met in rows:
         print(f"| {name} | {value} | {target} | {'' if met else 'missed'} |")
-    return 0 if all(met for *_, met in rows) else 1
+    shown = tuple((name, value, target if met else f"{target} (missed)") for name, value, target, met in rows)
+    return Table(title, ("operation", "measured", "target"), shown, not all(met for *_, met in rows))
 
 
 def _ms(seconds: float) -> str:
@@ -200,4 +202,4 @@ def _run(command: Sequence[str]) -> None:
 
 
 if __name__ == "__main__":
-    raise SystemExit(main())
+    raise SystemExit(int(main().missed))

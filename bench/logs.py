@@ -19,13 +19,16 @@ import time
 from pathlib import Path
 from typing import NamedTuple
 
+from bench._table import Table
+
 SHARE_RELEVANT = 0.01
 _BLOCK_LINES = 20_000
 _PEER_MB = 128
 _PREFIX = "%m [%p] %q%u@%d "
 
 
-def main() -> None:
+def main() -> Table:
+    """Measure and print."""
     megabytes = int(os.environ.get("SLOTWISE_BENCH_LOG_MB", "2048"))
     with tempfile.TemporaryDirectory(prefix="slotwise-bench-") as directory:
         free_mb = shutil.disk_usage(directory).free // 1_000_000
@@ -48,7 +51,14 @@ def main() -> None:
         print(
             f"logs: peak memory of a process {run.memory_mb:.0f} MB ({small.memory_mb:.0f} MB for {_PEER_MB} MB of log)"
         )
-        beside_pgbadger(peer_file)
+        beside = beside_pgbadger(peer_file)
+    ours = (f"slotwise logs, {size:,.0f} MB", *_cells(size, run.seconds, run.processor_seconds))
+    rows = (ours, *beside, ("peak memory of a process", f"{run.memory_mb:.0f} MB", "", ""))
+    return Table("slotwise logs", ("run", "time", "of the processor", "speed"), rows)
+
+
+def _cells(size_mb: float, seconds: float, processor_seconds: float) -> tuple[str, str, str]:
+    return f"{seconds:.2f} s", f"{processor_seconds:.2f} s", f"{size_mb / seconds:,.1f} MB/s"
 
 
 class Run(NamedTuple):
@@ -69,11 +79,12 @@ def measure(path: Path) -> Run:
     return Run(seconds, _processor_seconds() - before, memory_mb, done.stdout.strip().splitlines()[-1])
 
 
-def beside_pgbadger(path: Path) -> None:
+def beside_pgbadger(path: Path) -> tuple[tuple[str, ...], ...]:
+    """Rows of both on one file; none where pgbadger is missing."""
     pgbadger = shutil.which("pgbadger")
     if pgbadger is None:
         print("logs: pgbadger is not installed (apt install pgbadger): no comparison")
-        return
+        return ()
     off = [f"--disable-{part}" for part in ("query", "lock", "temporary", "checkpoint", "autovacuum", "hourly", "type")]
     out = path.with_suffix(".json")
     options = ["-q", "-f", "stderr", "-p", _PREFIX, "-j", str(os.cpu_count() or 1), "-x", "json", "-o", str(out)]
@@ -88,6 +99,10 @@ def beside_pgbadger(path: Path) -> None:
         f"logs: {size:.0f} MB, slotwise {ours:.2f} s ({size / ours:.0f} MB/s), pgbadger {theirs:.1f} s "
         f"({size / theirs:.1f} MB/s): {theirs / ours:.0f} times faster; by processor seconds {our_processor:.2f} "
         f"against {their_processor:.1f}: {their_processor / our_processor:.0f} times less"
+    )
+    return (
+        (f"slotwise logs, {size:.0f} MB", *_cells(size, ours, our_processor)),
+        (f"pgbadger, {size:.0f} MB, only its report on connections", *_cells(size, theirs, their_processor)),
     )
 
 

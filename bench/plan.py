@@ -16,6 +16,7 @@ from pathlib import Path
 
 import msgspec
 
+from bench._table import Table
 from slotwise.capacity.demand import demand
 from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
 from slotwise.capacity.planner import Terms, plan_server, weigh
@@ -114,10 +115,13 @@ def _fleet(different: bool) -> float:
         return _process(*arguments, runs=3, codes=(0, 1))
 
 
-def main() -> None:
-    """Print the table."""
+def main() -> Table:
+    """Measure and print."""
+    shown = []
     for what, figure, unit in rows():
         print(f"{what:<64}{figure:>12,.4g} {unit}")
+        shown.append((what, f"{figure:,.4g} {unit}"))
+    return Table(f"slotwise plan, medians of {RUNS} runs", ("operation", "measured"), tuple(shown))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from bench._table import Table
 from slotwise.leaks.catalogue import catalogue
 from tests.leaks import corpus_marks
 
@@ -34,7 +35,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
 """
 
 
-def main() -> None:
+def main() -> Table:
+    """Measure and print."""
     with tempfile.TemporaryDirectory() as folder:
         root = Path(folder)
         os.environ["XDG_CACHE_HOME"] = str(root / "cache")
@@ -44,9 +46,9 @@ def main() -> None:
         trees = {"few": _few(root / "few"), "all": _all(root / "all")}
         if "SLOTWISE_BENCH_TREE" in os.environ:
             trees["real"] = Path(os.environ["SLOTWISE_BENCH_TREE"])
-        for name, tree in trees.items():
-            _print_speed(name, tree, peers)
+        rows = tuple(row for name, tree in trees.items() for row in _print_speed(name, tree, peers))
         _print_memory(trees["few"], root)
+    return Table("slotwise scan beside linters", ("tree", "tool", "time", "speed"), rows)
 
 
 def _print_scores() -> None:
@@ -143,15 +145,22 @@ def _found_line(
     print(f"{name:24} {len(hits):4} of {len(wanted)} lines, {len(hits & leaks):3} of {len(leaks)} leaks")
 
 
-def _print_speed(name: str, tree: Path, peers: dict[str, list[str]]) -> None:
+def _print_speed(name: str, tree: Path, peers: dict[str, list[str]]) -> list[tuple[str, ...]]:
+    rows: list[tuple[str, ...]] = []
+
+    def told(tool: str, seconds: float) -> None:
+        rows.append((f"{name}: {files} files", tool, f"{seconds:.2f} s", f"{files / seconds:,.0f} files/s"))
+
     files = sum(1 for _ in tree.rglob("*.py"))
     scan = [sys.executable, "-m", "slotwise", "scan", str(tree), "--fail-on", "never", "--format", "json"]
     parsed = json.loads(subprocess.run([*scan, "--no-cache"], capture_output=True, check=False).stdout)["summary"]
     print(f"\ntree {name}: {files} files, {parsed['lines']:,} lines; {parsed['parsed']} files touch something")
     cold = _seconds([*scan, "--no-cache"])
+    told("slotwise scan, cold", cold)
     print(f"{'slotwise scan, cold':24} {files / cold:8,.0f} files/s  {cold:7.2f} s")
     subprocess.run(scan, capture_output=True, check=False)
     again = _seconds(scan)
+    told("slotwise scan, again", again)
     print(
         f"{'slotwise scan, again':24} {files / again:8,.0f} files/s  {again:7.2f} s  ({cold / again:.1f} times faster)"
     )
@@ -160,8 +169,11 @@ def _print_speed(name: str, tree: Path, peers: dict[str, list[str]]) -> None:
         seconds = _seconds([*command, str(tree)], runs=1 if slow else _RUNS, limit=45 if slow else 600)
         if seconds == float("inf"):
             print(f"{peer:24}        -          more than 45 s")
+            rows.append((f"{name}: {files} files", peer, "more than 45 s", ""))
         else:
+            told(peer, seconds)
             print(f"{peer:24} {files / seconds:8,.0f} files/s  {seconds:7.2f} s")
+    return rows
 
 
 def _seconds(command: list[str], runs: int = _RUNS, limit: float = 600) -> float:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,12 +54,20 @@ def test_a_text_that_could_not_be_looked_at_is_looked_at_again(monkeypatch: pyte
         raise PermissionError(13, "Permission denied")
 
     with monkeypatch.context() as elsewhere:
-        elsewhere.setattr("slotwise.collectors.pg_failures.wall_of_connect_error", unreadable)
+        elsewhere.setattr("slotwise.walls.classify.wall_of_connect_error", unreadable)
         met = failure_of(PREFIX + "FATAL:  désolé, trop de clients sont déjà connectés")
     assert met.wall is None
     again = read_again(met)
     assert again is not None and again.wall == "pg_max_connections"
     assert read_again(again) is again and read_again(None) is None
+
+
+def test_the_process_that_connects_has_the_words_of_failures_before_it_takes_another_identity() -> None:
+    code = (
+        "import sys; from slotwise.collectors.pg_session import prepare; prepare();"
+        "sys.exit('slotwise.walls.classify' not in sys.modules)"
+    )
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_every_wall_that_postgresql_has_gets_a_remedy_of_its_own() -> None:

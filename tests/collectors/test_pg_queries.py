@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from slotwise.collectors.pg_queries import BATCH, batch, query, second_batch
@@ -38,10 +40,10 @@ def test_once_prepared_no_file_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
     """A session may go on as the server's OS user, who cannot read a virtual environment below /root."""
     prepare()
 
-    def closed_door(package: str) -> None:
-        raise PermissionError(package)
+    def closed_door(path: Path, *_: object) -> None:
+        raise PermissionError(path)
 
-    monkeypatch.setattr("slotwise.collectors.pg_queries.files", closed_door)
+    monkeypatch.setattr(Path, "read_text", closed_door)
     query.cache_clear()
     assert batch(180000, 1000)
     assert second_batch(180000, 1000, files_too=True, waiting=(1,))

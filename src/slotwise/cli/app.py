@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import pkgutil
 import sys
-import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -88,6 +87,7 @@ def _two_lines(problem: str, remedy: str) -> int:
 def _report_bug() -> int:
     """Print a traceback without values of local variables, with versions, for a bug report."""
     import platform
+    import traceback
 
     click.echo(traceback.format_exc(), err=True)
     click.echo(

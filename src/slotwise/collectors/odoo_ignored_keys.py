@@ -6,8 +6,6 @@ an addon (Odoo keeps it, addons read it by `config.get`), so nothing is said of 
 
 from __future__ import annotations
 
-import difflib
-
 from slotwise.collectors.odoo_conf import SECTION, ConfEntry, OdooConf
 from slotwise.collectors.odoo_options import (
     FILE_ALIASES,
@@ -92,5 +90,7 @@ def _typing_mistake(name: str, version: int, names: frozenset[str]) -> str | Non
     for spec in option_specs(version).values():
         if spec.in_file and spec.name not in names and f"--{name}" in spec.flags:
             return f"ignored: that is the command line's name; in a file it is {spec.name}"
+    import difflib  # for a key that is no option: rare
+
     near = difflib.get_close_matches(same, known, n=1, cutoff=_TYPO_RATIO)
     return f"ignored: no option of Odoo {version}.0; did you mean {near[0]}?" if near else None

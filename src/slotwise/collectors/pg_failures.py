@@ -5,8 +5,6 @@ from __future__ import annotations
 from msgspec import Struct
 
 from slotwise.snapshot.redaction import redact_text
-from slotwise.walls.classify import wall_of_connect_error
-from slotwise.walls.kinds import Role
 
 REMEDIES = {
     "pg_slots_hard": "end one idle session to get in (kill -TERM of a client backend, never -9), then run doctor again",
@@ -54,6 +52,10 @@ class Failure(Struct, frozen=True):
 
 def failure_of(text: str, *, routine: str | None = None, sqlstate: str | None = None) -> Failure:
     """What the error text of a connection attempt or of a query means."""
+    # Here, because a look that meets no failure does without the tables of texts.
+    from slotwise.walls.classify import wall_of_connect_error
+    from slotwise.walls.kinds import Role
+
     try:
         seen = wall_of_connect_error(text, routine=routine, sqlstate=sqlstate)
     except OSError:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from functools import lru_cache
-from importlib.resources import files
+from pathlib import Path
 
 BATCH = ("settings", "identity", "activity", "roles", "databases", "overrides")
 """The queries of the first round trip, in the order in which their results come back."""
@@ -16,20 +16,20 @@ BATCH = ("settings", "identity", "activity", "roles", "databases", "overrides")
 BRIEF = ("identity", "activity")
 """What a held connection asks in every round."""
 
+_QUERIES = Path(__file__).with_name("queries")
 _SINCE = re.compile(r"--\s*since\s+(\d+)\s*$")
 _COMMENT = re.compile(r"\s*--.*$")
 
 
 @lru_cache(maxsize=32)
 def _text(name: str) -> str:
-    return (files("slotwise.collectors") / "queries" / f"{name}.sql").read_text("utf-8")
+    return (_QUERIES / f"{name}.sql").read_text("utf-8")
 
 
 def read_all() -> None:
     """Read every query's file now: a process that changes its user may not be able to later."""
-    for file in (files("slotwise.collectors") / "queries").iterdir():
-        if file.name.endswith(".sql"):
-            _text(file.name.removesuffix(".sql"))
+    for file in _QUERIES.glob("*.sql"):
+        _text(file.stem)
 
 
 @lru_cache(maxsize=32)

@@ -54,11 +54,14 @@ class PostgresAnswer(Struct, frozen=True):
 def prepare() -> None:
     """Import the driver: slow, so it happens while other evidence is read.
 
-    The queries too, and before the process takes another user's identity: below /root that user can read nothing.
+    The queries and the words of failures too, and before the process takes another user's identity: below /root that
+    user can read nothing.
     """
     import psycopg
     import psycopg.conninfo
     import psycopg.rows  # noqa: F401
+
+    import slotwise.walls.classify  # noqa: F401
 
     read_all()
 

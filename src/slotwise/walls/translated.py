@@ -6,11 +6,12 @@ not recognised in English, because start-up counts on a sick server.
 
 from __future__ import annotations
 
-import json
 import re
 from functools import lru_cache
 from pathlib import Path
 from typing import NamedTuple
+
+import msgspec
 
 from slotwise.walls.kinds import Role, Sighting, Wall
 from slotwise.walls.lookalikes import LOOKALIKES, LOST
@@ -62,7 +63,7 @@ def _meaning() -> dict[str, tuple[Wall, Role]]:
 @lru_cache(maxsize=1)
 def _texts() -> tuple[_Text, ...]:
     """The table in the order in which it decides."""
-    table: dict[str, dict[str, list[str]]] = json.loads(_TABLE.read_bytes())
+    table = msgspec.json.decode(_TABLE.read_bytes(), type=dict[str, dict[str, list[str]]])
     order = [*_WALLS_FIRST, *(kind for kind in table if kind not in _WALLS_FIRST)]
     return tuple(
         _text(kind, language, text) for kind in order for language, texts in table[kind].items() for text in texts
@@ -70,7 +71,7 @@ def _texts() -> tuple[_Text, ...]:
 
 
 def _text(kind: str, language: str, text: str) -> _Text:
-    words = [word for word in re.split(r"%s|\s+", text) if word]
+    words = text.replace("%s", " ").split()
     needle = max(words, key=len)
     plain = max((word for word in words if word.isascii() and len(word) > 2), key=len, default="")
     return _Text(kind, language, needle, plain, text)
