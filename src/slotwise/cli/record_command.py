@@ -1,0 +1,62 @@
+"""``slotwise record``: a history of who held the connection slots."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from slotwise.cli.looking import live_options
+
+
+@click.command()
+@live_options
+@click.option(
+    "--interval",
+    "interval_seconds",
+    type=click.FloatRange(0.5, 3600),
+    default=5.0,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time from one look to the next.",
+)
+@click.option(
+    "--history",
+    type=click.Path(path_type=Path, dir_okay=False),
+    metavar="FILE",
+    help="Where to keep it; /var/lib/slotwise/history.db for root, else ~/.local/state/slotwise/history.db.",
+)
+@click.option("--role-sql", is_flag=True, help="Print the SQL that makes the role to connect as, and end.")
+def command(
+    configs: tuple[str, ...],
+    dsn: str | None,
+    pgbouncers: tuple[str, ...],
+    logs: tuple[str, ...],
+    offline: bool,
+    timeout_seconds: float,
+    interval_seconds: float,
+    history: Path | None,
+    role_sql: bool,
+) -> None:
+    """Keep a history of the connection slots in a file of bounded size, until it is stopped.
+
+    Holds one connection, so that a full server does not shut it out, and goes on through restarts of everything. What
+    could not be seen stays a gap. packaging/systemd has a unit for it; `slotwise serve` and `slotwise watch` show it.
+    """
+    if role_sql:
+        from slotwise.fixes.monitor_role import role_sql as statements
+
+        click.echo(statements(), nl=False)
+        return
+    from slotwise.collectors.runner import Request
+    from slotwise.commands.record import record
+
+    request = Request(
+        configs=configs,
+        dsn=dsn,
+        pgbouncer_dsns=pgbouncers,
+        log_files=logs,
+        offline=offline,
+        timeout_seconds=timeout_seconds,
+    )
+    record(request, interval_seconds, history, lambda text: click.echo(text, err=True))

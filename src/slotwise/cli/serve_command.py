@@ -1,0 +1,60 @@
+"""``slotwise serve``: metrics for Prometheus and a live page for people, in one process."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from slotwise.cli.looking import live_options
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
+
+
+@click.command()
+@live_options
+@click.option("--listen", default="127.0.0.1:9719", show_default=True, metavar="HOST:PORT", help="Where to listen.")
+@click.option("--interval", "interval_seconds", type=click.FloatRange(0.5, 3600), default=5.0, show_default=True,
+              metavar="SECONDS", help="Time from one look to the next.")  # fmt: skip
+@click.option("--history", type=_FILE, metavar="FILE", help="Where to keep the history, as for record.")
+@click.option("--token-file", type=_FILE, metavar="FILE", help="Let in only who sends the token in this file.")
+@click.option("--tls-cert", type=_FILE, metavar="FILE", help="Certificate chain (PEM).")
+@click.option("--tls-key", type=_FILE, metavar="FILE", help="Key of the certificate (PEM).")
+def command(
+    configs: tuple[str, ...],
+    dsn: str | None,
+    pgbouncers: tuple[str, ...],
+    logs: tuple[str, ...],
+    offline: bool,
+    timeout_seconds: float,
+    listen: str,
+    interval_seconds: float,
+    history: Path | None,
+    token_file: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+) -> None:
+    """Serve /metrics for Prometheus and a live page at /, and keep the history that both rest on.
+
+    One database connection, however many ask. On loopback by default; elsewhere only with a token (Bearer, or as the
+    password of any user) and TLS.
+    """
+    from slotwise.errors import OperatorError
+
+    try:
+        from slotwise.web.server import listening, serve
+    except ModuleNotFoundError as error:
+        raise OperatorError(f"serve needs {error.name}", "pip install 'slotwise[serve]'") from error
+    from slotwise.collectors.runner import Request
+    from slotwise.commands.record import default_history
+
+    where = listening(listen, token_file, tls_cert, tls_key)
+    request = Request(
+        configs=configs,
+        dsn=dsn,
+        pgbouncer_dsns=pgbouncers,
+        log_files=logs,
+        offline=offline,
+        timeout_seconds=timeout_seconds,
+    )
+    serve(where, request, interval_seconds, history or default_history(), lambda text: click.echo(text, err=True))

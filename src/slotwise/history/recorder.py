@@ -1,0 +1,83 @@
+"""Joins the sampler and the store: every round is kept, judged once a minute, and handed on; trouble is said once."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+
+from msgspec import Struct
+
+from slotwise.findings import Verdict
+from slotwise.history.sample import Round, round_of
+from slotwise.history.sampler import Sampler
+from slotwise.history.store import HistoryUnavailable, Store
+from slotwise.rules.engine import catalogue, judge
+from slotwise.snapshot.model import Snapshot
+
+JUDGE_SECONDS = 60.0
+"""How often the rules are asked: findings are for people, and judging costs more than counting."""
+
+
+class Observation(Struct, frozen=True):
+    """One round with what it was made of. ``verdicts`` are the newest ones, at most JUDGE_SECONDS old."""
+
+    snapshot: Snapshot
+    round: Round
+    verdicts: tuple[Verdict, ...]
+
+
+class Recorder:
+    """Looks, judges and keeps, until its sampler is stopped."""
+
+    def __init__(
+        self,
+        sampler: Sampler,
+        store: Store,
+        say: Callable[[str], None],
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._sampler = sampler
+        self._store = store
+        self._say = say
+        self._clock = clock
+        self._trouble: str | None = None
+        self._gap: str | None = None
+        self._verdicts: tuple[Verdict, ...] = ()
+        self._judged_at: float | None = None
+
+    def observations(self) -> Iterator[Observation]:
+        """Every round, after it was kept."""
+        for snapshot in self._sampler:
+            fresh = self._judge(snapshot)
+            round_ = round_of(snapshot, self._verdicts if fresh else ())
+            self._keep(round_)
+            self._tell_gap(round_)
+            yield Observation(snapshot, round_, self._verdicts)
+
+    def _judge(self, snapshot: Snapshot) -> bool:
+        now = self._clock()
+        if self._judged_at is not None and now - self._judged_at < JUDGE_SECONDS:
+            return False
+        self._verdicts = judge(snapshot, catalogue())
+        self._judged_at = now
+        return True
+
+    def _keep(self, round_: Round) -> None:
+        try:
+            self._store.append(round_)
+        except HistoryUnavailable as trouble:
+            if self._trouble is None:
+                self._say(f"{trouble}; rounds are lost until that is mended")
+            self._trouble = str(trouble)
+            return
+        if self._trouble is not None:
+            self._say(f"the history {self._store.path} takes rounds again")
+        self._trouble = None
+
+    def _tell_gap(self, round_: Round) -> None:
+        if round_.gap and not self._gap:
+            self._say(f"nothing to count: {round_.gap}")
+        elif self._gap and not round_.gap:
+            self._say("counting again")
+        self._gap = round_.gap
