@@ -28,9 +28,10 @@ def main() -> None:
     gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION)
     # The kernel takes the memory back when the process ends: a last search for cycles would take longer than judging.
     atexit.register(gc.freeze)
-    from slotwise.collectors.helper_process import start_early
+    if sys.argv[1:2] != ["scan"]:
+        from slotwise.collectors.helper_process import start_early
 
-    start_early(sys.argv[1:])
+        start_early(sys.argv[1:])
     from slotwise.cli.app import run
 
     raise SystemExit(run(sys.argv[1:]))

@@ -1,8 +1,11 @@
 """slotwise scan from the outside: a folder in, a report and an exit code out."""
 
 import json
+import multiprocessing
 import os
 import shutil
+from multiprocessing.context import ForkContext
+from multiprocessing.pool import Pool
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -215,10 +218,32 @@ def test_a_broken_cache_file_is_no_error(tree: Path, tmp_path: Path) -> None:
     assert len(report(tree, cache=True).findings) == 1
 
 
-def test_two_processes_find_what_one_finds(tree: Path) -> None:
+def test_two_processes_find_what_one_finds(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for number in range(12):
         shutil.copytree(tree / "leaky", tree / f"leaky_{number}")
-        (tree / f"leaky_{number}" / "big.py").write_text("x = 1\n" * 40_000)
+        (tree / f"leaky_{number}" / "code.py").write_text(LEAK + "# filler, so that it is worth a process\n" * 1_300)
+    workers: list[int] = []
+    forking = type(multiprocessing.get_context("fork"))
+    pool_of = forking.Pool
+
+    def counted(context: ForkContext, processes: int) -> Pool:
+        workers.append(processes)
+        return pool_of(context, processes)
+
+    monkeypatch.setattr(forking, "Pool", counted)
     one, two = report(tree, jobs=1), report(tree, jobs=2)
     assert one == two
+    assert workers == [2]
     assert len(one.findings) == 13
+
+
+def test_a_file_that_becomes_readable_is_scanned(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as locked:
+        locked.setattr("slotwise.commands.scan.read_bytes", lambda path: "Permission denied")
+        assert len(report(tree, cache=True).not_judged) == 6
+    assert len(report(tree, cache=True).findings) == 1
+
+
+def test_single_files_leave_no_cache_behind(tree: Path, tmp_path: Path) -> None:
+    assert len(report(tree, paths=(tree / "leaky" / "code.py",), cache=True).findings) == 1
+    assert not (tmp_path / "cache").exists()

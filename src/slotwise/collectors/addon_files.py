@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import configparser
 import os
 from fnmatch import fnmatch
 from pathlib import Path
@@ -161,7 +160,8 @@ def _stamp_behind(link: os.DirEntry[str]) -> Stamp | None:
 def read_bytes(path: str) -> bytes | str:
     """The content of a file, or one line that says why it cannot be read."""
     try:
-        return Path(path).read_bytes()
+        with open(path, "rb", buffering=0) as handle:  # noqa: PTH123 half the cost of a Path and a buffer
+            return handle.read()
     except OSError as error:
         return error.strerror or "cannot be read"
 
@@ -173,6 +173,8 @@ def addons_paths(config: Path) -> tuple[Path, ...]:
     ``~`` and environment variables expanded), so that a ``%`` in a password is no syntax.
     Raises OperatorError when the file cannot be read or names no folder that is there.
     """
+    import configparser
+
     parser = configparser.RawConfigParser()
     try:
         with config.open(encoding="utf-8") as handle:

@@ -11,7 +11,6 @@ import contextlib
 import hashlib
 import os
 import sys
-import tempfile
 from pathlib import Path
 
 import msgspec
@@ -80,6 +79,8 @@ class ScanCache:
 
     def save(self, present: set[str]) -> None:
         """Write what changed, without the addons that are gone. A cache that cannot be written is no error."""
+        import tempfile
+
         gone = set(self.addons) - present
         if not self.changed and not gone:
             return

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import gc
-import json
-import multiprocessing
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -17,13 +15,14 @@ from slotwise.collectors.scan_cache import ScanCache, analyser_version, content_
 from slotwise.errors import ExitCode, OperatorError
 from slotwise.findings import Severity
 from slotwise.leaks.report import ACTIVE, BASELINED, IGNORED, Judged, ScanReport, fingerprints
+from slotwise.leaks.source import SourceFile, count_lines, may_matter
 from slotwise.leaks.verdicts import AddonResult, Leak, NotJudged, Pattern
 
 if TYPE_CHECKING:
     from multiprocessing.pool import Pool
 
-# Below this much source, starting another process costs more than it saves.
-_WORTH_A_PROCESS_BYTES = 1_500_000
+# Below this much source to analyse, starting another process costs more than it saves.
+_WORTH_A_PROCESS_BYTES = 500_000
 
 
 class ScanOptions(msgspec.Struct, frozen=True):
@@ -132,6 +131,8 @@ def exit_code(report: ScanReport, fail_on: Severity | None) -> ExitCode:
 
 def write_baseline(report: ScanReport, path: Path) -> int:
     """Write the fingerprints of all findings that no comment ignores, and return how many. Raises OperatorError."""
+    import json
+
     kept = [judged for judged in report.findings if judged.standing != IGNORED]
     entries = [
         {"fingerprint": j.fingerprint, "pattern": j.leak.pattern_id, "file": j.leak.path, "function": j.leak.function}
@@ -146,6 +147,8 @@ def write_baseline(report: ScanReport, path: Path) -> int:
 
 
 def _read_baseline(path: Path) -> frozenset[str]:
+    import json
+
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return frozenset(entry["fingerprint"] for entry in document["findings"])
@@ -219,18 +222,29 @@ def _scan_all(
         yield by_path[done.path], done, result
 
 
-def _run(tasks: list[_Task], jobs: int) -> Iterable[_Done]:
-    size = sum(file.stamp[1] for task in tasks for file in task.addon.files)
+def _run(tasks: list[_Task], jobs: int) -> Iterator[_Done]:
+    """Sift here, since that costs less than asking another process to; then analyse what is left."""
+    left: list[tuple[int, _Task]] = []
+    for task in tasks:
+        sifted = _sift(task)
+        if isinstance(sifted, _Done):
+            yield sifted
+        else:
+            left.append((sifted, task))
     workers = jobs or os.cpu_count() or 1
-    if workers == 1 or size < _WORTH_A_PROCESS_BYTES or len(tasks) < 2:
-        return map(_scan_one, tasks)
-    # Largest first, so that no process is left alone with a big one at the end.
-    tasks = sorted(tasks, key=lambda task: -sum(file.stamp[1] for file in task.addon.files))
+    if workers == 1 or len(left) < 2 or sum(size for size, _ in left) < _WORTH_A_PROCESS_BYTES:
+        yield from (_scan_one(task) for _, task in left)
+        return
+    import multiprocessing
+
     import slotwise.leaks.scanning  # noqa: F401 before the fork, so that each process has it
 
+    # Largest first, so that no process is left alone with a big one at the end.
+    ordered = [task for _, task in sorted(left, key=lambda pair: -pair[0])]
     method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    pool = multiprocessing.get_context(method).Pool(workers)
-    return _closing(pool, pool.imap_unordered(_scan_one, tasks, chunksize=max(1, len(tasks) // (workers * 16))))
+    pool = multiprocessing.get_context(method).Pool(min(workers, len(ordered)))
+    chunk = max(1, len(ordered) // (workers * 16))
+    yield from _closing(pool, pool.imap_unordered(_scan_one, ordered, chunksize=chunk))
 
 
 def _closing(pool: Pool, results: Iterable[_Done]) -> Iterator[_Done]:
@@ -238,13 +252,33 @@ def _closing(pool: Pool, results: Iterable[_Done]) -> Iterator[_Done]:
         yield from results
 
 
+def _sift(task: _Task) -> _Done | int:
+    """The result of an addon of which nothing needs parsing, else how many bytes of it do."""
+    sources, unread, _ = _read(task)
+    digest = _digest(sources)
+    if digest == task.known_digest and not unread:
+        return _Done(task.addon.path, digest, None, whole=True)
+    size = sum(len(source.data) for source in sources if may_matter(source.data))
+    if size:
+        return size
+    result = AddonResult((), tuple(unread), len(sources), 0, count_lines(sources))
+    return _Done(task.addon.path, digest, result, whole=not unread)
+
+
 def _scan_one(task: _Task) -> _Done:
-    """Read and scan one addon, unless its content is as remembered."""
+    """Read and analyse one addon."""
     from slotwise.leaks.scanning import scan_addon, series_of
-    from slotwise.leaks.source import SourceFile
 
     # Syntax trees are made of very many small objects that need no cycle collector; it would look at them in vain.
     gc.set_threshold(200_000, 20, 20)
+    sources, unread, manifest = _read(task)
+    result = scan_addon(task.addon.name, sources, series_of(manifest))
+    result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
+    return _Done(task.addon.path, _digest(sources), result, whole=not unread)
+
+
+def _read(task: _Task) -> tuple[list[SourceFile], list[NotJudged], str]:
+    """The files of an addon, those that cannot be read, and the manifest's text ("" without one)."""
     sources, unread, manifest = [], [], ""
     for file in task.addon.files:
         data = read_bytes(file.path)
@@ -254,9 +288,8 @@ def _scan_one(task: _Task) -> _Done:
         if task.addon.manifest is not None and file.module == task.addon.manifest.removesuffix(".py"):
             manifest = data.decode("utf-8", "replace")
         sources.append(SourceFile(file.shown, file.module, data))
-    digest = content_digest([(source.path, source.data) for source in sources])
-    if digest == task.known_digest and not unread:
-        return _Done(task.addon.path, digest, None, whole=True)
-    result = scan_addon(task.addon.name, sources, series_of(manifest))
-    result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
-    return _Done(task.addon.path, digest, result, whole=not unread)
+    return sources, unread, manifest
+
+
+def _digest(sources: list[SourceFile]) -> str:
+    return content_digest([(source.path, source.data) for source in sources])

@@ -10,7 +10,7 @@ from slotwise.leaks.catalogue import registered
 from slotwise.leaks.facts import AddonFacts, Sighting, Waiting, opened_in
 from slotwise.leaks.outline import AddonOutline, ModuleOutline, Unit
 from slotwise.leaks.request_cursor import uses_of
-from slotwise.leaks.source import LARGEST_FILE_BYTES, SourceFile, may_matter, parse, text_of
+from slotwise.leaks.source import LARGEST_FILE_BYTES, SourceFile, count_lines, may_matter, parse, text_of
 from slotwise.leaks.sql_text import statements_of
 from slotwise.leaks.verdicts import AddonResult, Leak, NotJudged, Pattern
 
@@ -44,7 +44,7 @@ def scan_addon(name: str, files: Iterable[SourceFile], series: str | None) -> Ad
         analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
     facts = _facts(analysis, series, not_judged)
     leaks = _leaks(facts)
-    lines = sum(f.data.count(b"\n") + 1 for f in everything)
+    lines = count_lines(everything)
     return AddonResult(leaks, tuple(not_judged.values()), len(everything), len(outlines), lines)
 
 

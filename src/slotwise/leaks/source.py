@@ -5,8 +5,14 @@ from __future__ import annotations
 import ast
 import re
 import warnings
+from collections.abc import Iterable
+from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import msgspec
+
+if TYPE_CHECKING:
+    from ahocorasick_rs import BytesAhoCorasick
 
 #: Larger files are not parsed: ``ast`` needs about 100 bytes of memory for one byte of source, and Python that big is
 #: generated. They are reported as not analysed when they hold a token.
@@ -65,7 +71,8 @@ _SQL_TOKENS = (
     b"set_config",
     b"pg_backend_pid",
 )
-_SET = re.compile(rb"(?:^|[\"';\n]|\s|\\n)set\s+(?:session|role|time|[a-z_.]+\s*(?:=|to\s))")
+# What must stand before it is asked behind the literal, so that the search may look for the literal first.
+_SET = re.compile(rb"set(?:(?<=[\"';\s]set)|(?<=\\nset)|(?<=\Aset))\s+(?:session|role|time|[a-z_.]+\s*(?:=|to\s))")
 _SET_TEXT = re.compile(_SET.pattern.decode())
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
@@ -82,12 +89,29 @@ class SourceFile(msgspec.Struct, frozen=True):
     data: bytes
 
 
+def count_lines(files: Iterable[SourceFile]) -> int:
+    """How many lines the files have together."""
+    return sum(file.data.count(b"\n") + 1 for file in files)
+
+
 def may_matter(data: bytes) -> bool:
     """False when no pattern can find anything in ``data``; true says nothing."""
-    if any(token in data for token in _TOKENS):
+    plain, sql = _automatons()
+    if plain.find_matches_as_indexes(data):
         return True
     lowered = data.lower()
-    return any(token in lowered for token in _SQL_TOKENS) or bool(b"set " in lowered and _SET.search(lowered))
+    return bool(sql.find_matches_as_indexes(lowered)) or bool(b"set " in lowered and _SET.search(lowered))
+
+
+@lru_cache(maxsize=1)
+def _automatons() -> tuple[BytesAhoCorasick, BytesAhoCorasick]:
+    """All tokens of a group in one pass over the bytes, however many they are."""
+    from ahocorasick_rs import BytesAhoCorasick, Implementation
+
+    return (
+        BytesAhoCorasick(_TOKENS, implementation=Implementation.DFA),
+        BytesAhoCorasick(_SQL_TOKENS, implementation=Implementation.DFA),
+    )
 
 
 class Tokens:
