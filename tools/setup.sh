@@ -38,3 +38,14 @@ if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
   .venv/bin/python -m pip install -q --disable-pip-version-check -e ".[$extra]" >&2
   touch "$stamp"
 fi
+
+# The alerting rules are tested with promtool; it is taken out of Debian's package, so that no server is installed.
+if [ "$extra" = dev ] && [ ! -x .venv/bin/promtool ] && ! command -v promtool >/dev/null; then
+  say "fetching promtool (apt)"
+  fetched=$(mktemp -d)
+  chmod 755 "$fetched"
+  (cd "$fetched" && { apt-get download -q prometheus >&2 || { as_root apt-get update -q >&2 && apt-get download -q prometheus >&2; }; })
+  dpkg-deb --fsys-tarfile "$fetched"/prometheus_*.deb | tar -x -O ./usr/bin/promtool > .venv/bin/promtool.new
+  chmod 755 .venv/bin/promtool.new && mv .venv/bin/promtool.new .venv/bin/promtool
+  rm -rf "$fetched"
+fi
