@@ -13,6 +13,7 @@ from slotwise.history.sampler import Sampler
 from slotwise.history.store import HistoryUnavailable, Store
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.postgres import Activity
 from tests.build import host
 
 GONE = Unavailable("pg_stat_activity", "connection refused", "start the server")
@@ -57,3 +58,17 @@ def test_a_gap_and_a_full_disk_are_said_once_and_again_when_mended(
     assert [s for s in said if "disk is full" in s] == [said[0]]
     assert any(s.startswith("nothing to count: pg_stat_activity: connection refused") for s in said)
     assert said[-2:] == [f"the history {tmp_path / 'h.db'} takes rounds again", "counting again"]
+
+
+def test_crossing_a_line_is_judged_at_once(tmp_path: Path) -> None:
+    calm = host()
+    assert isinstance(calm.activity, Activity)
+    first = calm.activity.backends[0]
+    more = tuple(structs.replace(first, pid=90_000 + n) for n in range(97))
+    full = structs.replace(calm, activity=structs.replace(calm.activity, backends=(*calm.activity.backends, *more)))
+    sampler = cast(Sampler, Rounds(calm, full, full))
+    recorder = Recorder(sampler, Store(tmp_path / "h.db"), lambda text: None, clock=lambda: 0.0)
+    seen = list(recorder.observations())
+    found = [{v.id for v in o.verdicts if v.state == "found"} for o in seen]
+    assert "SW201" not in found[0] and "SW201" in found[1]
+    assert seen[1].verdicts is seen[2].verdicts

@@ -7,15 +7,17 @@ from collections.abc import Callable, Iterator
 
 from msgspec import Struct
 
+from slotwise.capacity.slots import SATURATED_RATIO
 from slotwise.findings import Verdict
 from slotwise.history.sample import Round, round_of
 from slotwise.history.sampler import Sampler
 from slotwise.history.store import HistoryUnavailable, Store
 from slotwise.rules.engine import catalogue, judge
+from slotwise.rules.postgres.slots_high import HIGH_RATIO
 from slotwise.snapshot.model import Snapshot
 
 JUDGE_SECONDS = 60.0
-"""How often the rules are asked: findings are for people, and judging costs more than counting."""
+"""How often the rules are asked at least: findings are for people, and judging costs more than counting."""
 
 
 class Observation(Struct, frozen=True):
@@ -45,22 +47,26 @@ class Recorder:
         self._gap: str | None = None
         self._verdicts: tuple[Verdict, ...] = ()
         self._judged_at: float | None = None
+        self._band: int | None = None
 
     def observations(self) -> Iterator[Observation]:
         """Every round, after it was kept."""
         for snapshot in self._sampler:
-            fresh = self._judge(snapshot)
-            round_ = round_of(snapshot, self._verdicts if fresh else ())
+            round_ = round_of(snapshot)
+            if self._judge(snapshot, _band(round_)):
+                round_ = round_of(snapshot, self._verdicts)
             self._keep(round_)
             self._tell_gap(round_)
             yield Observation(snapshot, round_, self._verdicts)
 
-    def _judge(self, snapshot: Snapshot) -> bool:
+    def _judge(self, snapshot: Snapshot, band: int | None) -> bool:
+        """Judge once a minute, and at once where what is taken has crossed a line: the count and the findings are shown
+        beside each other and must not disagree."""
         now = self._clock()
-        if self._judged_at is not None and now - self._judged_at < JUDGE_SECONDS:
+        if self._judged_at is not None and now - self._judged_at < JUDGE_SECONDS and band == self._band:
             return False
         self._verdicts = judge(snapshot, catalogue())
-        self._judged_at = now
+        self._judged_at, self._band = now, band
         return True
 
     def _keep(self, round_: Round) -> None:
@@ -81,3 +87,9 @@ class Recorder:
         elif self._gap and not round_.gap:
             self._say("counting again")
         self._gap = round_.gap
+
+
+def _band(round_: Round) -> int | None:
+    """How many of the lines at 80 % and 95 % of the usable slots are crossed; None where that is not known."""
+    ratio = round_.utilization_ratio
+    return None if ratio is None else (ratio >= HIGH_RATIO) + (ratio >= SATURATED_RATIO)
