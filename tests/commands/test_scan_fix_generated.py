@@ -110,7 +110,7 @@ def strings(text: str) -> Counter[str]:
     return Counter(value for value in constants if isinstance(value, str))
 
 
-@settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(PROGRAMS)
 def test_generated_programs_are_cured_or_left_alone(program: tuple[str, str, str, bool]) -> None:
     source = source_of(*program)
