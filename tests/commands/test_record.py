@@ -5,8 +5,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from slotwise.history.sample import Round
 from slotwise.history.store import Store
+from slotwise.snapshot.round import Round
 from tests.conftest import StartPostgres
 from tests.servers import until
 

@@ -8,12 +8,12 @@ import pytest
 from msgspec import structs
 
 from slotwise.history.recorder import Recorder
-from slotwise.history.sample import Round
 from slotwise.history.sampler import Sampler
 from slotwise.history.store import HistoryUnavailable, Store
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.postgres import Activity
+from slotwise.snapshot.round import Round
 from tests.build import host
 
 GONE = Unavailable("pg_stat_activity", "connection refused", "start the server")

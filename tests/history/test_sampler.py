@@ -13,9 +13,10 @@ import pytest
 from slotwise.collectors.runner import Request
 from slotwise.demo.postgres_server import PostgresServer
 from slotwise.errors import OperatorError
-from slotwise.history.sample import Round, round_of
+from slotwise.history.sample import round_of
 from slotwise.history.sampler import Sampler
 from slotwise.snapshot.postgres import Activity
+from slotwise.snapshot.round import Round
 from tests.conftest import StartPgBouncer, StartPostgres
 
 

@@ -8,9 +8,10 @@ import pytest
 from msgspec import structs
 
 from slotwise.errors import OperatorError
-from slotwise.history.sample import HolderCount, Round, application_group, round_of, series_of
+from slotwise.history.sample import application_group, round_of, series_of
 from slotwise.history.store import HistoryUnavailable, Retention, Store
 from slotwise.snapshot.evidence import Unavailable
+from slotwise.snapshot.round import HolderCount, Round
 from tests.build import host
 
 START = 1_800_000_000.0

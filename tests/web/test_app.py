@@ -12,11 +12,12 @@ from starlette.testclient import TestClient
 from slotwise.errors import OperatorError
 from slotwise.forecast.saturation import Forecast
 from slotwise.history.recorder import Observation
-from slotwise.history.sample import HolderCount, PoolCount, Round, round_of
+from slotwise.history.sample import round_of
 from slotwise.history.store import Store
 from slotwise.rules.engine import catalogue, judge
 from slotwise.snapshot.evidence import SourceReport, Unavailable
 from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.round import HolderCount, PoolCount, Round
 from slotwise.web.app import application
 from slotwise.web.board import Board
 from slotwise.web.metrics import MOST_SERIES

@@ -9,12 +9,13 @@ from msgspec import Struct
 
 from slotwise.capacity.slots import SATURATED_RATIO
 from slotwise.findings import Verdict
-from slotwise.history.sample import Round, round_of
+from slotwise.history.sample import round_of
 from slotwise.history.sampler import Sampler
 from slotwise.history.store import HistoryUnavailable, Store
 from slotwise.rules.engine import catalogue, judge
 from slotwise.rules.postgres.slots_high import HIGH_RATIO
 from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.round import Round
 
 JUDGE_SECONDS = 60.0
 """How often the rules are asked at least: findings are for people, and judging costs more than counting."""

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from msgspec import structs
 
-from slotwise.history.sample import FindingSeen, PoolCount, Round
+from slotwise.snapshot.round import FindingSeen, PoolCount, Round
 
 
 def summed(rounds: Sequence[Round], begin: float, seconds: float) -> Round:

@@ -1,14 +1,9 @@
-"""One round of observation as the history keeps it: counts, not sessions; no statement, no address, no secret.
-
-``round_of`` is pure. What could not be seen is None with a reason in ``gap``, never zero.
-"""
+"""From a Snapshot to the round that the history keeps of it, and from rounds to what the forecast reads. Pure."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-
-from msgspec import Struct
 
 from slotwise.capacity.slots import Slots, slots
 from slotwise.findings import Verdict
@@ -20,87 +15,12 @@ from slotwise.snapshot.ownership import Sessions
 from slotwise.snapshot.pgbouncer import PgBouncers
 from slotwise.snapshot.postgres import Server
 from slotwise.snapshot.refusals import Refusals
+from slotwise.snapshot.round import FindingSeen, HolderCount, PoolCount, Round
 from slotwise.snapshot.session_kinds import is_cron_lock, is_idle_in_transaction
 from slotwise.snapshot.sessions import sessions
 
 _NUMBERS = re.compile(r"[-_ :#@.]*\d+")
 _LONGEST_NAME = 63
-
-
-class HolderCount(Struct, frozen=True, array_like=True):
-    """How many sessions of one state one process holds on one database as one role.
-
-    ``role`` is the part that the process plays in Odoo, ``process`` its program's name, ``owner`` how sure that is
-    (known, orphan, foreign, unknown). ``application`` is the group of application_name: numbers are left out, so that
-    ``odoo-4121`` counts as ``odoo``. ``pid`` is None where the process is not visible.
-    """
-
-    role: str
-    pid: int | None
-    process: str | None
-    database: str | None
-    user: str | None
-    application: str | None
-    state: str
-    count: int
-    owner: str = "unknown"
-
-
-class PoolCount(Struct, frozen=True, array_like=True):
-    """One row of SHOW POOLS of the PgBouncer at ``address``, in connections; ``maxwait_seconds`` the longest wait."""
-
-    address: str
-    database: str
-    user: str
-    cl_active: int
-    cl_waiting: int
-    sv_active: int
-    sv_idle: int
-    sv_other: int
-    maxwait_seconds: float
-
-
-class FindingSeen(Struct, frozen=True, array_like=True):
-    """A finding of a round: the rule's id and slug, the severity's word, and what it is about."""
-
-    id: str
-    slug: str
-    severity: str
-    subject: str | None = None
-
-
-class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """One look at ``at`` (epoch seconds), or the sum of the looks of ``seconds`` from ``at`` on where ``seconds`` > 0.
-
-    ``used``: slots taken; of a sum the peak, with ``used_least`` and ``used_mean`` beside it, and ``holders`` and
-    ``pools`` as they were at the peak. None: nobody could count, and ``gap`` says why. ``walls`` counts refusals by the
-    wall that refused (slotwise.walls) in what this look has read. ``looks`` and ``looks_known`` say how many looks a
-    sum holds, and how many of them could count.
-    """
-
-    at: float
-    used: int | None = None
-    usable: int | None = None
-    reserved: int | None = None
-    max_connections: int | None = None
-    holders: tuple[HolderCount, ...] = ()
-    pools: tuple[PoolCount, ...] = ()
-    walls: dict[str, int] = {}
-    findings: tuple[FindingSeen, ...] = ()
-    gap: str | None = None
-    server_started_at: float | None = None
-    in_recovery: bool | None = None
-    oldest_idle_in_transaction_seconds: float | None = None
-    seconds: float = 0.0
-    used_least: int | None = None
-    used_mean: float | None = None
-    looks: int = 1
-    looks_known: int | None = None
-
-    @property
-    def utilization_ratio(self) -> float | None:
-        """used / usable; None where either is not known."""
-        return self.used / self.usable if self.used is not None and self.usable else None
 
 
 def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] = ()) -> Round:

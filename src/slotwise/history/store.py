@@ -20,7 +20,7 @@ from msgspec import Struct
 
 from slotwise.errors import OperatorError
 from slotwise.history.rollup import summed
-from slotwise.history.sample import Round
+from slotwise.snapshot.round import Round
 
 Resolution = Literal[0, 300, 3600]
 """Seconds that one row stands for; 0: rounds as they were seen."""

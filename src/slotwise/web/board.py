@@ -10,8 +10,9 @@ from msgspec import Struct
 
 from slotwise.forecast.saturation import Forecast, forecast
 from slotwise.history.recorder import Observation, Recorder
-from slotwise.history.sample import Round, series_of
+from slotwise.history.sample import series_of
 from slotwise.history.store import HistoryUnavailable, Store
+from slotwise.snapshot.round import Round
 
 FORECAST_SECONDS = 60.0
 FORECAST_REACH_SECONDS = 9 * 86400.0

@@ -6,8 +6,8 @@ from collections import Counter
 from typing import Any
 
 from slotwise.findings import Verdict
-from slotwise.history.sample import Round
 from slotwise.history.store import HistoryUnavailable
+from slotwise.snapshot.round import Round
 from slotwise.web.board import Board
 
 MOST_HOLDERS = 20

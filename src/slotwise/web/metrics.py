@@ -11,9 +11,9 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from slotwise import __version__
 from slotwise.capacity.from_snapshot import InstallationDemand, installation_demand
 from slotwise.findings import Verdict
-from slotwise.history.sample import HolderCount, Round
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.postgres import Databases, Roles, Server
+from slotwise.snapshot.round import HolderCount, Round
 from slotwise.web.board import Board, Seen
 
 MOST_SERIES = 100
