@@ -11,8 +11,7 @@ from msgspec import structs
 from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob, Remembered, ask, connected
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-    from psycopg.rows import DictRow
+    from psycopg2.extensions import connection as Connection
 
 KEEP_ALIVE = {
     "keepalives_idle": "10",
@@ -31,7 +30,7 @@ class HeldPostgres:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._connection: Connection[DictRow] | None = None
+        self._connection: Connection | None = None
         self._here: PostgresAnswer | None = None
         self._remembered = Remembered()
         self._remembered_at = 0.0
@@ -82,7 +81,7 @@ class HeldPostgres:
     def _ask(
         self,
         job: PostgresJob,
-        connection: Connection[DictRow],
+        connection: Connection,
         here: PostgresAnswer,
         tell: Callable[[PostgresAnswer], None],
         ends: float,

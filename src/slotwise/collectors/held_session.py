@@ -23,8 +23,7 @@ from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob
 from slotwise.collectors.pgbouncer_session import PgBouncerAnswer, PgBouncerJob
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-    from psycopg.rows import DictRow
+    from psycopg2.extensions import connection as Connection
 
 MOST_SECONDS = 300
 """How long an answer may take before the process is ended. A server that stands still is waited for until then: its
@@ -37,7 +36,7 @@ def main() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     postgres, became = HeldPostgres(), False
-    console: Connection[DictRow] | None = None
+    console: Connection | None = None
     for line in sys.stdin.buffer:
         signal.alarm(MOST_SECONDS)
         job = msgspec.json.decode(line, type=PostgresJob | PgBouncerJob)
@@ -53,7 +52,7 @@ def main() -> None:
     postgres.close()
 
 
-def _look_at_console(job: PgBouncerJob, console: Connection[DictRow] | None) -> Connection[DictRow] | None:
+def _look_at_console(job: PgBouncerJob, console: Connection | None) -> Connection | None:
     """Ask over the console that is held, over a new one where that one broke; one that answers is kept."""
     tell: Callable[[PgBouncerAnswer], None] = _tell
     if console is not None and not console.closed:

@@ -1,4 +1,4 @@
-"""The statements of a collection: one file each in ``queries/``, joined into one batch that costs one round trip.
+"""The statements of a collection: one file each in ``queries/``, asked in one transaction.
 
 A line of a query that ends in ``-- since N`` is for servers whose server_version_num is N or higher, and is left out
 for others.
@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 
 BATCH = ("settings", "identity", "activity", "roles", "databases", "overrides")
-"""The queries of the first round trip, in the order in which their results come back."""
+"""The queries of the first transaction, in the order in which their results come back."""
 
 BRIEF = ("identity", "activity")
 """What a held connection asks in every round."""
@@ -43,28 +43,32 @@ def query(name: str, version_num: int) -> str:
     return " ".join(line for line in lines if line)
 
 
-def batch(version_num: int, timeout_milliseconds: int, names: tuple[str, ...] = BATCH) -> str:
-    """The first round trip: one read-only transaction, so that through a transaction pool nothing of it stays behind.
+def batch(version_num: int, timeout_milliseconds: int, names: tuple[str, ...] = BATCH) -> tuple[str, ...]:
+    """One message for each query, all in one read-only transaction: through a transaction pool it is one server
+    session that answers them, and nothing of it stays behind. The transaction is still open after the last.
 
     Settings come first: they are read before this session changes its own. The timeouts are its own and end with it;
     they are not sent when connecting, because a PgBouncer in between refuses them (``unsupported startup parameter``).
     """
-    first, *rest = (query(name, version_num) for name in names)
+    first, second, *rest = (query(name, version_num) for name in names)
     own = (
         f"SET LOCAL statement_timeout = {timeout_milliseconds}",
         f"SET LOCAL lock_timeout = {max(1, timeout_milliseconds // 2)}",
         "SET LOCAL timezone = 'UTC'",
         "SET LOCAL datestyle = 'ISO'",
     )
-    return "; ".join(("BEGIN READ ONLY", first, *own, *rest, "COMMIT"))
+    return f"BEGIN READ ONLY; {first}", "; ".join((*own, second)), *rest
 
 
-def second_batch(version_num: int, timeout_milliseconds: int, *, files_too: bool, waiting: tuple[int, ...]) -> str:
-    """The second round trip: what only some collections need. ``waiting`` are pids that wait for a lock."""
+def second_batch(
+    version_num: int, timeout_milliseconds: int, *, files_too: bool, waiting: tuple[int, ...]
+) -> tuple[str, ...]:
+    """What only some collections need, in a transaction of its own. ``waiting`` are pids that wait for a lock."""
     asked: list[str] = []
     if files_too:
         asked.append(query("file_settings", version_num))
     if waiting:
         pids = ",".join(str(int(pid)) for pid in waiting)
         asked.append(query("blocking", version_num).replace("{pids}", pids))
-    return "; ".join(("BEGIN READ ONLY", f"SET LOCAL statement_timeout = {timeout_milliseconds}", *asked, "COMMIT"))
+    first, *rest = asked
+    return f"BEGIN READ ONLY; SET LOCAL statement_timeout = {timeout_milliseconds}; {first}", *rest

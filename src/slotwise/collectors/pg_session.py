@@ -8,12 +8,12 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Mapping
-from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 from msgspec import Struct
 
+from slotwise.collectors.pg_driver import connect, connection_parameters, reached, results
 from slotwise.collectors.pg_failures import INVALID_DSN, Failure, failure_of
 from slotwise.collectors.pg_parts import PostgresParts, Rows, parts_of_rows, waiting_pids
 from slotwise.collectors.pg_probe import refusing_routine
@@ -21,8 +21,8 @@ from slotwise.collectors.pg_queries import BATCH, BRIEF, batch, read_all, second
 from slotwise.collectors.pg_target import LIBPQ_VARIABLES, OsUser, Target
 
 if TYPE_CHECKING:
-    from psycopg import Connection, Error
-    from psycopg.rows import DictRow
+    from psycopg2 import Error
+    from psycopg2.extensions import connection as Connection
 
 APPLICATION_NAME = "slotwise"
 _SOCKET_PREFIX = ".s.PGSQL."
@@ -57,9 +57,7 @@ def prepare() -> None:
     The queries and the words of failures too, and before the process takes another user's identity: below /root that
     user can read nothing.
     """
-    import psycopg
-    import psycopg.conninfo
-    import psycopg.rows  # noqa: F401
+    import psycopg2.extensions  # noqa: F401
 
     import slotwise.walls.classify  # noqa: F401
 
@@ -81,17 +79,17 @@ def perform_postgres(job: PostgresJob, tell: Callable[[PostgresAnswer], None]) -
 
 def connected(
     job: PostgresJob, tell: Callable[[PostgresAnswer], None], more: Mapping[str, str] | None = None
-) -> tuple[Connection[DictRow], PostgresAnswer] | None:
+) -> tuple[Connection, PostgresAnswer] | None:
     """The connection and how far it came; None, and the failure is told, where there is none.
 
     ``more`` are connection parameters that what the operator gave wins over.
     """
-    import psycopg
+    import psycopg2
 
     started = time.monotonic()
     try:
         attempts = _attempts(job.target, job.seconds)
-    except psycopg.ProgrammingError:
+    except psycopg2.ProgrammingError:
         attempts = []
     if not attempts or _torn(attempts[0]):
         # What libpq says of it is not repeated: it quotes what it could not read, maybe a piece of a password.
@@ -102,8 +100,8 @@ def connected(
         here = PostgresAnswer("connecting", _wanted(parameters), parameters.get("user"), parameters.get("dbname"))
         tell(here)
         try:
-            return _connect({**(more or {}), **parameters}), here
-        except psycopg.Error as error:
+            return connect({**(more or {}), **parameters}), here
+        except psycopg2.Error as error:
             failure = _connect_failure(error, parameters, job.seconds - (time.monotonic() - started))
             if failure.kind == "database_missing" and number < len(attempts):
                 continue
@@ -128,9 +126,7 @@ def become(run_as: OsUser | None, environment: object) -> None:
 
 def _attempts(target: Target, seconds: float) -> list[dict[str, str]]:
     """The connection parameters to try in turn: the others only where the first database does not exist."""
-    from psycopg.conninfo import conninfo_to_dict
-
-    given = {k: str(v) for k, v in conninfo_to_dict(target.dsn, **target.parameters).items() if v is not None}
+    given = connection_parameters(target)
     own = {
         "application_name": APPLICATION_NAME,
         "client_encoding": "UTF8",
@@ -151,41 +147,14 @@ def _torn(parameters: dict[str, str]) -> bool:
     return "@" in parameters.get("host", "")[1:] or "@" in parameters.get("dbname", "") or not (port or "0").isdigit()
 
 
-def _connect(parameters: dict[str, str]) -> Connection[DictRow]:
-    import psycopg
-    from psycopg.adapt import Loader
-    from psycopg.rows import dict_row
-
-    class Tolerant(Loader):
-        """Text as it is: a session of a database in another encoding shows bytes that are not UTF-8."""
-
-        def load(self, data: Any) -> str:
-            return bytes(data).decode("utf-8", "replace")
-
-    connection = psycopg.connect(**parameters, autocommit=True, prepare_threshold=None, row_factory=dict_row)  # type: ignore[arg-type]
-    for name in ("text", "name", "varchar"):
-        connection.adapters.register_loader(name, Tolerant)
-    return connection
-
-
 def _connect_failure(error: Error, parameters: dict[str, str], seconds_left: float) -> Failure:
     """What the refusal means. One text stands for full slots and for a full table of processes: the probe tells."""
     failure = failure_of(str(error))
     if failure.kind != "pg_slots_hard":
         return failure
-    host, port = _reached(error, parameters)
+    host, port = reached(str(error), parameters)
     routine = refusing_routine(host, port, parameters.get("user") or "postgres", min(1.0, seconds_left / 2))
     return failure_of(str(error), routine=routine, sqlstate="53300") if routine else failure
-
-
-def _reached(error: Error, parameters: dict[str, str]) -> tuple[str, int]:
-    """The address of the attempt that failed: an IP address or the directory of the socket, and the port."""
-    host, port = parameters.get("hostaddr") or parameters.get("host") or "", parameters.get("port") or "5432"
-    if error.pgconn is not None:
-        with suppress(AttributeError, UnicodeDecodeError):
-            host = (error.pgconn.hostaddr or error.pgconn.host).decode() or host
-            port = error.pgconn.port.decode() or port
-    return host.split(",")[0], int(port.split(",")[0]) if port.split(",")[0].isdigit() else 5432
 
 
 def _wanted(parameters: dict[str, str]) -> str:
@@ -217,23 +186,23 @@ class Remembered:
 
 
 def _first_rows(
-    connection: Connection[DictRow], version: int, milliseconds: int, remembered: Remembered | None
+    connection: Connection, version: int, milliseconds: int, remembered: Remembered | None
 ) -> dict[str, Rows]:
     """The rows of every query of the first round trip; what is remembered and still serves is not asked."""
     if remembered is not None and remembered.rows:
-        brief = zip(BRIEF, _results(connection, batch(version, milliseconds, BRIEF)), strict=True)
+        brief = zip(BRIEF, results(connection, batch(version, milliseconds, BRIEF)), strict=True)
         rows = {**remembered.rows, **dict(brief)}
         if remembered.serves(rows["activity"]):
             return rows
         remembered.file_rows = None
-    rows = dict(zip(BATCH, _results(connection, batch(version, milliseconds)), strict=True))
+    rows = dict(zip(BATCH, results(connection, batch(version, milliseconds)), strict=True))
     if remembered is not None:
         remembered.rows = {name: found for name, found in rows.items() if name not in BRIEF}
     return rows
 
 
 def ask(
-    connection: Connection[DictRow],
+    connection: Connection,
     job: PostgresJob,
     here: PostgresAnswer,
     tell: Callable[[PostgresAnswer], None],
@@ -241,7 +210,7 @@ def ask(
     remembered: Remembered | None = None,
 ) -> None:
     """Collect over ``connection`` within ``seconds``, telling every step. ``remembered`` spares what rarely changes."""
-    import psycopg
+    import psycopg2
 
     info = connection.info
     here = msgspec.structs.replace(
@@ -252,7 +221,7 @@ def ask(
     version = info.server_version
     try:
         rows = _first_rows(connection, version, milliseconds, remembered)
-    except psycopg.Error as error:
+    except psycopg2.Error as error:
         tell(msgspec.structs.replace(here, step="failed", failure=_query_failure(error)))
         return
 
@@ -276,8 +245,8 @@ def ask(
         return
     tell(msgspec.structs.replace(here, step="asking more", parts=parts(None, None)))
     try:
-        more = _results(connection, second_batch(version, milliseconds, files_too=files_too, waiting=waiting))
-    except psycopg.Error as error:
+        more = results(connection, second_batch(version, milliseconds, files_too=files_too, waiting=waiting))
+    except psycopg2.Error as error:
         failure = _query_failure(error)
         tell(msgspec.structs.replace(here, step="failed", parts=parts(None, None), failure=failure))
         return
@@ -288,16 +257,5 @@ def ask(
     tell(msgspec.structs.replace(here, step="complete", parts=parts(file_rows, blocking)))
 
 
-def _results(connection: Connection[DictRow], statements: str) -> list[list[dict[str, Any]]]:
-    """The rows of each statement that returns rows: one round trip, by the simple protocol (poolers speak it too)."""
-    cursor = connection.execute(statements.encode())
-    results: list[list[dict[str, Any]]] = []
-    while True:
-        if cursor.description is not None:
-            results.append(cursor.fetchall())
-        if not cursor.nextset():
-            return results
-
-
 def _query_failure(error: Error) -> Failure:
-    return failure_of(f"{error.diag.severity or ''} {error}", sqlstate=error.sqlstate)
+    return failure_of(f"{error.diag.severity or ''} {error}", sqlstate=error.pgcode)

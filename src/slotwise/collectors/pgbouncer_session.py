@@ -6,17 +6,17 @@ The console speaks the simple protocol only. SHOW FDS is never asked: it stops P
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from msgspec import Struct, structs
 
+from slotwise.collectors.pg_driver import connect, connection_parameters, rows
 from slotwise.collectors.pg_failures import INVALID_DSN, Failure, failure_of
 from slotwise.collectors.pg_session import become
 from slotwise.collectors.pg_target import Target
 
 if TYPE_CHECKING:
-    from psycopg import Connection
-    from psycopg.rows import DictRow
+    from psycopg2.extensions import connection as Connection
 
 CONSOLE_DATABASE = "pgbouncer"
 SHOWS = ("VERSION", "CONFIG", "DATABASES", "POOLS", "CLIENTS", "SERVERS", "LISTS", "STATS")
@@ -51,14 +51,13 @@ def perform_pgbouncer(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]
             console.close()
 
 
-def connected(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]) -> Connection[DictRow] | None:
+def connected(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]) -> Connection | None:
     """A connection to the console; None, and the failure is told, where there is none."""
-    import psycopg
-    from psycopg.rows import dict_row
+    import psycopg2
 
     try:
         parameters = _parameters(job.target)
-    except psycopg.ProgrammingError:
+    except psycopg2.ProgrammingError:
         remedy = "write postgresql://user@host:6432/pgbouncer"
         tell(PgBouncerAnswer(failure=Failure(INVALID_DSN, f"{job.target.named} cannot be read", remedy)))
         return None
@@ -66,21 +65,15 @@ def connected(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]) -> Con
     here = PgBouncerAnswer(_place(parameters), parameters.get("user"))
     tell(here)
     try:
-        return psycopg.connect(
-            **parameters,  # type: ignore[arg-type]
-            autocommit=True,
-            prepare_threshold=None,
-            cursor_factory=psycopg.ClientCursor,
-            row_factory=dict_row,
-        )
-    except psycopg.Error as error:
+        return connect(parameters)
+    except psycopg2.Error as error:
         tell(structs.replace(here, failure=failure_of(str(error))))
         return None
 
 
-def asked(console: Connection[DictRow], target: Target) -> PgBouncerAnswer:
+def asked(console: Connection, target: Target) -> PgBouncerAnswer:
     """The answers of every SHOW. Where the console breaks, ``console.closed`` is True afterwards."""
-    import psycopg
+    import psycopg2
 
     parameters = _parameters(target)
     shown: Shown = {}
@@ -88,7 +81,7 @@ def asked(console: Connection[DictRow], target: Target) -> PgBouncerAnswer:
     for name in SHOWS:
         try:
             shown[name] = _rows(console, name)
-        except psycopg.Error as error:
+        except psycopg2.Error as error:
             failure = failure or failure_of(f"{error.diag.severity or ''} {error}")
             if console.closed:
                 break
@@ -96,15 +89,12 @@ def asked(console: Connection[DictRow], target: Target) -> PgBouncerAnswer:
 
 
 def _parameters(target: Target) -> dict[str, str]:
-    """The connection parameters. Raises psycopg.ProgrammingError where the connection string cannot be read."""
-    from psycopg.conninfo import conninfo_to_dict
-
-    given = {k: str(v) for k, v in conninfo_to_dict(target.dsn, **target.parameters).items()}
+    """The connection parameters. Raises psycopg2.ProgrammingError where the connection string cannot be read."""
     # The console is this one database, whatever the operator copied from odoo.conf.
     return {
         "port": "6432",
         "options": "",
-        **given,
+        **connection_parameters(target),
         "dbname": CONSOLE_DATABASE,
         "application_name": "slotwise",
     }
@@ -114,12 +104,10 @@ def _place(parameters: Mapping[str, str]) -> str:
     return f"{parameters.get('host', '')}:{parameters['port']}".lstrip(":")
 
 
-def _rows(console: Connection[DictRow], name: str) -> list[dict[str, str | int | None]]:
+def _rows(console: Connection, name: str) -> list[dict[str, str | int | None]]:
     """The rows of one SHOW: numbers as numbers, everything else as text."""
-    return [
-        {column: _plain(value) for column, value in row.items()} for row in console.execute(f"SHOW {name}".encode())
-    ]
+    return [{column: _plain(value) for column, value in row.items()} for row in rows(console, f"SHOW {name}")]
 
 
-def _plain(value: Any) -> str | int | None:
+def _plain(value: object) -> str | int | None:
     return value if value is None or isinstance(value, int) else str(value)

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from msgspec import structs
 
 from slotwise.errors import OperatorError
 from slotwise.findings import Evidence, Finding, Verdict
-from slotwise.leaks.verdicts import Leak
 from slotwise.rules.diagnosis import Diagnosis
 from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.processes import Processes
+
+if TYPE_CHECKING:
+    from slotwise.leaks.verdicts import Leak
 
 LEAKING = "leaking-process"
 PATTERNS = ("SW60", "SW61")
@@ -27,8 +30,7 @@ def with_suspicious_lines(diagnosis: Diagnosis) -> Diagnosis:
     """The diagnosis with the most suspicious lines added to what it says about leaking processes.
 
     Odoo's own addons are left out. Nothing changes where nothing leaks, where the addons are not readable, or where
-    they
-    belong to another file system (a container).
+    they belong to another file system (a container).
     """
     verdict = next((v for v in diagnosis.verdicts if v.slug == LEAKING and v.findings), None)
     if verdict is None:
