@@ -1,1 +1,1 @@
-"""The stress: opens real connections, on purpose."""
+"""The stress: opens real connections, on purpose, within bounds, and leaves nothing behind."""

@@ -110,6 +110,21 @@ class Channel:
             if not self._reports or not self._take_reports(max(deadline - time.monotonic(), 0.0)):
                 raise self._complaint(complaint)
 
+    def arrived(self, seconds: float) -> list[tuple[Sent, Answer]]:
+        """The answers that are there, after waiting for the first for at most ``seconds``. For a caller with several
+        orders under way, who asks for no single one."""
+        if not self._answers and self._reports:
+            self._take_reports(seconds)
+        self.catch_up()
+        found = list(self._answers.items())
+        self._answers.clear()
+        return found
+
+    @property
+    def report_fds(self) -> list[int]:
+        """What becomes readable when an answer arrives."""
+        return [lines.fd for lines in self._reports.values()]
+
     def catch_up(self) -> None:
         """Take the reports that have arrived."""
         while self._reports and self._take_reports(0.0):

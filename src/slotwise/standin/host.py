@@ -272,6 +272,26 @@ class StandinHost:
         for one in self._answering():
             self._ask(one.pid, messages.PutClockForward(seconds))
 
+    # --- many orders at once
+
+    def post(self, pid: int, command: messages.Command) -> Sent:
+        """Send an order to a process and go on; ``arrived`` brings the answer."""
+        return self._send(pid, command)
+
+    def arrived(self, seconds: float = 0.0) -> list[tuple[Sent, Answer]]:
+        """Every answer that is there; waits for one for at most ``seconds``. Use it with ``post`` only."""
+        return self._channel.arrived(seconds)
+
+    @property
+    def report_fds(self) -> list[int]:
+        """For select(): readable when an answer may have arrived."""
+        return self._channel.report_fds
+
+    @property
+    def failures(self) -> tuple[str, ...]:
+        """What processes said that could not start, in the server's own words, oldest first."""
+        return tuple(self._channel.failures)
+
     # --- inside
 
     def _expected_roles(self) -> list[StandinRole]:
