@@ -137,6 +137,24 @@ def test_whose_server_an_address_is_not_is_said_only_where_it_is_certain(
     assert plan.elsewhere == ((CLIENT.name,) if elsewhere else ())
 
 
+@pytest.mark.parametrize(
+    ("address", "server"),
+    [
+        ("127.0.0.1:5432", 50),
+        ("127.0.0.1:5433", 51),
+        ("/run/postgresql/.s.PGSQL.5433", 51),
+        ("/run/postgresql/.s.PGSQL.5434", None),
+        ("127.0.0.1:5432,5433", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_server_of_an_address_is_that_one_or_none(address: str | None, server: int | None) -> None:
+    """Not the one on 5432 for want of a better: its sessions would be counted as this server's."""
+    second = Postmaster(51, 5433, "/d", ("/run/postgresql",), (), 0)
+    assert plan_for_address(address, [], here(servers=(SERVER, second))).server == server
+
+
 def test_the_pooler_of_an_instance_on_the_named_server_is_looked_at() -> None:
     around = here(pooler("[databases]\n* = host=127.0.0.1\n"))
     plan = plan_for_address("127.0.0.1:5432", [changed(host="127.0.0.1", port=6432)], around)

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -87,6 +88,55 @@ def test_a_full_server_does_not_blind_it(start_postgres: StartPostgres) -> None:
                 pass
             full = round_of(sampler.look())
             assert (full.used, full.usable, full.gap) == (8, 8, None)
+
+
+def test_a_superuser_does_not_stay_in_the_reserve(start_postgres: StartPostgres) -> None:
+    server = start_postgres(15, {"max_connections": "10", "superuser_reserved_connections": "2"})
+    with psycopg.connect(server.dsn(), autocommit=True) as c:
+        c.execute("CREATE ROLE plain LOGIN")
+    with ExitStack() as full:
+        full.enter_context(sessions_of(server, 8, "plain"))
+        with sampler_of(server) as sampler:
+            # Both of the reserve are free for two people who come to help.
+            first = sampler.look()
+            assert isinstance(first.activity, Activity) and round_of(first).used == 9
+            assert own_backends(server) == []
+            again = sampler.look()
+            assert not isinstance(again.activity, Activity) and "kept for superusers" in again.activity.reason
+            assert round_of(again).used == 8 and round_of(again).holders
+
+
+def test_the_detour_into_the_reserve_is_not_kept_either(start_postgres: StartPostgres) -> None:
+    """Where the role of --dsn finds the server full, root looks by the superusers' way in, and leaves again."""
+    server = start_postgres(15, {"max_connections": "10", "superuser_reserved_connections": "2"})
+    with psycopg.connect(server.dsn(), autocommit=True) as c:
+        c.execute("CREATE ROLE plain LOGIN IN ROLE pg_monitor")
+    with ExitStack() as full:
+        full.enter_context(sessions_of(server, 8, "plain"))
+        with sampler_of(server, user="plain") as sampler:
+            for _ in range(2):
+                assert round_of(sampler.look()).used in (8, 9)
+                assert own_backends(server) == []
+            full.close()
+            until(lambda: round_of(sampler.look()), lambda r: r.used == 1)
+            assert len(own_backends(server)) == 1
+
+
+def test_until_it_is_known_which_server_is_meant_no_other_one_is_counted(
+    start_postgres: StartPostgres, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The holder of the connection is slow to begin: nothing is known of the server that it will reach."""
+    server = start_postgres()
+    slow = tmp_path / "slow"
+    slow.write_text(f'#!/bin/sh\nwhile [ ! -e {tmp_path}/go ]; do sleep 0.05; done\nexec {sys.executable} "$@"\n')
+    slow.chmod(0o755)
+    monkeypatch.setattr("slotwise.collectors.held_connections.sys.executable", str(slow))
+    with sessions_of(server, 5), sampler_of(server, timeout_seconds=1.0) as sampler:
+        for _ in range(2):
+            unknown = round_of(sampler.look())
+            assert (unknown.used, unknown.usable, unknown.holders) == (None, None, ()) and unknown.gap
+        (tmp_path / "go").touch()
+        assert until(lambda: round_of(sampler.look()), lambda r: r.gap is None).used == 6
 
 
 def test_it_outlives_restarts_and_says_when_there_was_no_server(start_postgres: StartPostgres) -> None:

@@ -130,10 +130,20 @@ def plan_for_clients(clients: Sequence[Client], here: Surroundings) -> Plan:
     )
 
 
-def plan_for_address(address: str, clients: Sequence[Client], here: Surroundings) -> Plan:
-    """What belongs to the server at ``host:port`` that the operator named: its poolers, and whose server it is not."""
-    host, _, port = address.rpartition(":")
-    way = _Way(host or None, int(port) if port.isdigit() else DEFAULT_PORT, None, False)
+def plan_for_address(address: str | None, clients: Sequence[Client], here: Surroundings) -> Plan:
+    """What belongs to the server at ``host:port``, or at the path of its socket, that the operator named: its poolers,
+    and whose server it is not.
+
+    An address that is not known yet, or that names several ports, leads to no server: another one's sessions must not
+    be counted as this one's.
+    """
+    if address is not None and address.startswith("/"):
+        host, _, port = address.rpartition("/.s.PGSQL.")
+    else:
+        host, _, port = (address or "").rpartition(":")
+    if not port.isdigit():
+        return Plan(None, (), None, ())
+    way = _Way(host or None, int(port), None, False)
     server = server_at(way.host, way.port, here)
     with_others = _with_others(clients, way, "the server that was named", here)
     return structs.replace(with_others, server=server.pid if server else None)

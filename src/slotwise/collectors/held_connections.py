@@ -24,6 +24,7 @@ from slotwise.collectors.pgbouncer_session import PgBouncerJob
 
 _CHUNK_BYTES = 1 << 16
 _ANSWERED = b'{"step":"complete"'
+_LET_GO = b'"let_go":true}'
 _NOWHERE = -1
 
 
@@ -189,7 +190,8 @@ class _Holder:
         self._current = None
         if done is not None:
             done.ended, done.ended_at = True, now()
-            self.answered = done.last is not None and done.last.startswith(_ANSWERED)
+            last = done.last or b""
+            self.answered = last.startswith(_ANSWERED) and not last.endswith(_LET_GO)
         if self._queued is not None:
             (line, pending), self._queued = self._queued, None
             self._begin(line, pending)

@@ -1,4 +1,11 @@
-"""One PostgreSQL connection that is kept from round to round, and made again, ever more patiently, when it breaks."""
+"""One PostgreSQL connection that is kept from round to round, and made again, ever more patiently, when it breaks.
+
+Where it was made as a superuser on a server that was full for everyone else, it stands in a slot of the superusers'
+reserve. It is then let go after one look, and made again for another one RESERVE_PAUSE_SECONDS later, until slots are
+free: the reserve is kept for whoever must get in to end the incident, and a program that watches must not hold it. In
+between, process titles and sockets go on counting. A role with pg_use_reserved_connections keeps what it has:
+reserved_connections is for such roles, and PostgreSQL keeps the superusers' slots from them (postinit.c, 16 to 18).
+"""
 
 from __future__ import annotations
 
@@ -8,7 +15,10 @@ from typing import TYPE_CHECKING
 
 from msgspec import structs
 
+from slotwise.collectors.pg_failures import Failure
+from slotwise.collectors.pg_parts import PostgresParts
 from slotwise.collectors.pg_session import PostgresAnswer, PostgresJob, Remembered, ask, connected
+from slotwise.snapshot.postgres import CLIENT_BACKEND
 
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
@@ -23,6 +33,12 @@ KEEP_ALIVE = {
 REMEMBER_SECONDS = 60.0
 FIRST_PAUSE_SECONDS = 1.0
 LONGEST_PAUSE_SECONDS = 30.0
+RESERVE_PAUSE_SECONDS = 10.0
+IN_RESERVE = Failure(
+    "in_reserve",
+    "only slots that are kept for superusers are free: the connection was let go, so that it does not hold one",
+    "end an idle session; slotwise looks again every 10 s, and keeps its connection when other slots are free",
+)
 
 
 class HeldPostgres:
@@ -74,8 +90,14 @@ class HeldPostgres:
         self._connection, self._here = made
         self._remembered = Remembered()
         self._pause, self._refused = FIRST_PAUSE_SECONDS, None
-        tell(self._ask(job, *made, tell, ends))
-        if self._connection.closed:
+        answer = self._ask(job, *made, tell, ends)
+        if answer.parts is not None and stands_in_reserve(answer.parts):
+            self.close()
+            self._refused = structs.replace(made[1], step="failed", failure=IN_RESERVE)
+            self._not_before = self._clock() + RESERVE_PAUSE_SECONDS
+            answer = structs.replace(answer, let_go=True)
+        tell(answer)
+        if self._connection is not None and self._connection.closed:
             self._connection = None
 
     def _ask(
@@ -100,3 +122,13 @@ class HeldPostgres:
 
         ask(connection, job, here, step, max(0.2, ends - self._clock()), self._remembered)
         return last
+
+
+def stands_in_reserve(parts: PostgresParts) -> bool:
+    """Whether a connection that was made just now has one of the slots that are kept for superusers: it is a
+    superuser's, and fewer slots than superuser_reserved_connections are free."""
+    if not parts.server.is_superuser:
+        return False
+    taken = sum(1 for b in parts.activity.backends if b.backend_type == CLIENT_BACKEND)
+    reserved = parts.settings.integer("superuser_reserved_connections")
+    return parts.settings.integer("max_connections") - taken < reserved

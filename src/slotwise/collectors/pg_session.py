@@ -39,7 +39,8 @@ class PostgresJob(Struct, frozen=True, tag="postgres"):
 class PostgresAnswer(Struct, frozen=True):
     """How far a collection came. Each step is sent when it begins, so that a hang shows where it hung.
 
-    ``through_pooler``: the server process that answered is not the one that the connection was made to.
+    ``through_pooler``: the server process that answered is not the one that the connection was made to. ``let_go``: the
+    connection was closed after this answer although others are held (held_postgres.py says why).
     """
 
     step: Literal["connecting", "asking", "asking more", "complete", "failed"]
@@ -49,6 +50,7 @@ class PostgresAnswer(Struct, frozen=True):
     parts: PostgresParts | None = None
     failure: Failure | None = None
     through_pooler: bool = False
+    let_go: bool = False
 
 
 def prepare() -> None:
@@ -157,8 +159,11 @@ def _connect_failure(error: Error, parameters: dict[str, str], seconds_left: flo
     return failure_of(str(error), routine=routine, sqlstate="53300") if routine else failure
 
 
-def _wanted(parameters: dict[str, str]) -> str:
-    """Where the connection will be made to, as far as the parameters tell; ``:5432`` is libpq's own socket."""
+def _wanted(parameters: dict[str, str]) -> str | None:
+    """Where the connection will be made to, as far as the parameters tell; ``:5432`` is libpq's own socket. None where
+    a service file says it, which libpq reads and this does not."""
+    if "service" in parameters or os.environ.get("PGSERVICE"):
+        return None
     host = parameters.get("host") or parameters.get("hostaddr") or os.environ.get("PGHOST") or ""
     port = parameters.get("port") or os.environ.get("PGPORT") or "5432"
     return _address(host, port)

@@ -46,6 +46,7 @@ from slotwise.collectors.pg_target import Target
 from slotwise.collectors.pgbouncer_rows import pgbouncer_of_rows
 from slotwise.collectors.process_limits import open_files_limit
 from slotwise.collectors.queue_job import with_job_runners
+from slotwise.collectors.remembered_host import RememberedHost
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
@@ -81,10 +82,15 @@ class Request(Struct, frozen=True, kw_only=True):
 
 
 def collect(
-    request: Request, *, clock: Callable[[], float] = time.time, shop: Shop | None = None
+    request: Request,
+    *,
+    clock: Callable[[], float] = time.time,
+    shop: Shop | None = None,
+    host: RememberedHost | None = None,
 ) -> tuple[Snapshot, Discovery]:
     """The Snapshot of what could be observed, and what was found on the way. ``shop`` is where it connects; without it
-    every connection is made for this collection and closed after it.
+    every connection is made for this collection and closed after it. ``host`` spares most looks at this host where
+    collection follows on collection.
 
     Raises OperatorError where the request itself is wrong: a connection string or a file that cannot be read.
     """
@@ -92,10 +98,10 @@ def collect(
     if request.offline:
         snapshot, found = run.offline()
     elif shop is not None:
-        snapshot, found = run.connected(shop)
+        snapshot, found = run.connected(shop, host or RememberedHost(lambda: host_of(request)))
     else:
         with workshop() as own:
-            snapshot, found = run.connected(own)
+            snapshot, found = run.connected(own, RememberedHost(lambda: host_of(request)))
     return with_job_runners(snapshot), found
 
 
@@ -112,44 +118,58 @@ class _Run:
         return max(0.0, self._end - time.monotonic())
 
     def offline(self) -> tuple[Snapshot, Discovery]:
-        host = _host(self._request)
+        host = host_of(self._request)
         plan = plan_for_clients(host.clients, host.surroundings)
         reason, remedy = "no connection was made (--offline)", "run without --offline"
         snapshot = without_connection(self._snapshot(host, plan), reason, remedy)
         snapshot = structs.replace(snapshot, pgbouncers=Unavailable("PgBouncer admin console", reason, remedy))
         return self._completed(snapshot, host, plan), Discovery(plan.sentences)
 
-    def connected(self, shop: Shop) -> tuple[Snapshot, Discovery]:
+    def connected(self, shop: Shop, looks: RememberedHost) -> tuple[Snapshot, Discovery]:
         request = self._request
         first = self._start(shop, Target("--dsn", request.dsn)) if request.dsn else None
-        named = [
+        given = [
             (PoolerConsole("--pgbouncer", (target,)), start_pgbouncer(shop, target, self._left()))
             for target in (Target("--pgbouncer", dsn) for dsn in request.pgbouncer_dsns)
         ]
         # The driver is imported over there while this process looks at the host.
-        host = _host(request)
+        host = looks.evidence()
+        address = address_of(shop, first, self._left()) if first is not None else None
+        plan = self._plan(host, first is not None, address)
         if first is None:
-            plan = plan_for_clients(host.clients, host.surroundings)
             if plan.target is None:
                 raise OperatorError("; ".join(plan.sentences), "give --dsn or --config")
             first = self._start(shop, plan.target)
-        else:
-            address = address_of(shop, first, self._left())
-            plan = plan_for_address(address or "", host.clients, host.surroundings)
-        if request.configs:
-            # Who names both a file and a server says that they belong together.
-            plan = structs.replace(plan, elsewhere=())
         found = () if request.pgbouncer_dsns else plan.consoles
         started = [(c, start_pgbouncer(shop, c.targets[0], self._left())) for c in found if c.targets]
         visits = self._visits(shop, first, plan, host)
+        consoles = [self._console(shop, c, a, host.surroundings) for c, a in (*given, *started)]
+        snapshot = self._joined(host, plan, visits, consoles)
+        if not looks.agrees(snapshot):
+            host = looks.anew()
+            plan = self._plan(host, request.dsn is not None, address)
+            snapshot = self._joined(host, plan, visits, consoles)
+            looks.agrees(snapshot)
         answer = visits[0].answer
-        snapshot = with_postgres(self._snapshot(host, plan), visits, self._taken_at)
-        consoles = [self._console(shop, c, a, host.surroundings) for c, a in (*named, *started)]
-        snapshot = with_consoles(snapshot, consoles)
         sentences = plan.sentences
         if answer.through_pooler:
             sentences = (*sentences, f"{answer.address} is a pooler: what is behind it was read through it")
-        return self._completed(snapshot, host, plan), Discovery(sentences)
+        return snapshot, Discovery(sentences)
+
+    def _plan(self, host: HostEvidence, named: bool, address: str | None) -> Plan:
+        """The way to the server: the one that was ``named``, which is at ``address``, else the one that Odoo uses."""
+        if not named:
+            plan = plan_for_clients(host.clients, host.surroundings)
+        else:
+            plan = plan_for_address(address, host.clients, host.surroundings)
+        # Who names both a file and a server says that they belong together.
+        return structs.replace(plan, elsewhere=()) if self._request.configs else plan
+
+    def _joined(
+        self, host: HostEvidence, plan: Plan, visits: list[PostgresVisit], consoles: list[ConsoleVisit]
+    ) -> Snapshot:
+        snapshot = with_postgres(self._snapshot(host, plan), visits, self._taken_at)
+        return self._completed(with_consoles(snapshot, consoles), host, plan)
 
     def _visits(self, shop: Shop, first: Attempt, plan: Plan, host: HostEvidence) -> list[PostgresVisit]:
         """Every way in that was tried, in order: as told, as another role where that one may not log in, by the
@@ -233,7 +253,8 @@ class _Run:
         if server is not None and server in host.titles:
             snapshot = structs.replace(snapshot, titles=host.titles[server])
         else:
-            gap = Unavailable("process titles", "the server does not run on this host", "run doctor on its host")
+            reason = "the server does not run on this host, or which one it is was not known yet"
+            gap = Unavailable("process titles", reason, "run doctor on its host")
             snapshot = structs.replace(snapshot, titles=gap)
         if server is not None and server in host.settings:
             snapshot = with_settings_without_connection(snapshot, host.settings[server])
@@ -268,6 +289,6 @@ def _without_logs(refusals: Refusals, logs: set[str]) -> Refusals:
     return structs.replace(refusals, refusals=kept, looked_in=tuple(n for n in refusals.looked_in if n not in logs))
 
 
-def _host(request: Request) -> HostEvidence:
-    """What this host shows."""
+def host_of(request: Request) -> HostEvidence:
+    """What this host shows now. Raises OperatorError where the request itself is wrong."""
     return look_at_host(root=Path(request.root), configs=request.configs, log_files=request.log_files)

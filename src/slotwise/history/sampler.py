@@ -11,7 +11,8 @@ from msgspec import structs
 
 from slotwise import __version__
 from slotwise.collectors.held_connections import HeldConnections
-from slotwise.collectors.runner import Request, collect
+from slotwise.collectors.remembered_host import RememberedHost
+from slotwise.collectors.runner import Request, collect, host_of
 from slotwise.errors import OperatorError
 from slotwise.snapshot.evidence import SourceReport, Unavailable
 from slotwise.snapshot.model import Snapshot
@@ -24,15 +25,18 @@ class Sampler:
 
     The connection is made in the first round and held, so that a server that fills up later does not shut slotwise out.
     A round that takes too long is given up at 80 % of the interval, and the next one begins on time: rounds are left
-    out and never crowd.
+    out and never crowd. The first one has the whole time that was asked for: the driver is imported and the connection
+    made in it.
     """
 
     def __init__(self, request: Request, interval_seconds: float, *, clock: Callable[[], float] = time.time) -> None:
         limit = min(request.timeout_seconds, max(0.5, 0.8 * interval_seconds))
-        self._request = structs.replace(request, timeout_seconds=limit)
+        self._request = request
+        self._later = structs.replace(request, timeout_seconds=limit)
         self._interval = interval_seconds
         self._clock = clock
         self._connections = HeldConnections()
+        self._host = RememberedHost(lambda: host_of(self._request))
         self._stopped = threading.Event()
         self._looked = False
         self.sentences: tuple[str, ...] = ()
@@ -52,12 +56,13 @@ class Sampler:
         """
         self._connections.begin_round()
         try:
-            snapshot, discovery = collect(self._request, clock=self._clock, shop=self._connections)
+            snapshot, discovery = collect(self._request, clock=self._clock, shop=self._connections, host=self._host)
         except OperatorError as error:
             if not self._looked:
                 raise
             return self._blind(error)
         self._looked = True
+        self._request = self._later
         self.sentences = discovery.sentences
         return snapshot
 
