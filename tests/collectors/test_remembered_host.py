@@ -109,7 +109,7 @@ def test_sessions_that_cannot_be_read_are_looked_at_from_outside_in_every_round(
 
 
 def test_a_session_that_still_authenticates_is_not_remembered(world: World) -> None:
-    """It holds a slot, and before PostgreSQL 18 pg_stat_activity does not show it: only a look shows that it is gone."""
+    """It holds a slot, but pg_stat_activity hides it before PostgreSQL 18: only a look shows that it is gone."""
     world.titles = (backend(101), backend(102, "authentication"))
     shown = (backend(101),)
     assert [world.round(shown) for _ in range(3)] == [False, False, False]
