@@ -1,4 +1,4 @@
-.PHONY: demo test bench docs lint types contracts setup clean
+.PHONY: demo test bench matrix docs lint types contracts setup clean
 
 setup:
 	@tools/setup.sh dev
@@ -23,6 +23,9 @@ contracts:
 bench:  ## each figure beside the peer, in one run
 	@tools/setup.sh bench
 	.venv/bin/python -m bench
+
+matrix: setup  ## fix, apply, verify, doctor: every sick start on every PostgreSQL and PgBouncer (ten minutes)
+	.venv/bin/python -m bench fix
 
 docs: setup  ## regenerate docs/rules, docs/cli.md and the README blocks
 	.venv/bin/python tools/rule_pages.py

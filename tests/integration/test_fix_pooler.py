@@ -3,58 +3,31 @@ over few server connections. The guide's file beside it loses notifications."""
 
 from __future__ import annotations
 
-import json
 import os
-import selectors
-import subprocess
-import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from psycopg.pq import ExecStatus, PGconn, PollingStatus
 
-from slotwise.capacity.deployment import OdooHost
-from slotwise.capacity.pooling import Workload, size_pools
 from slotwise.cli.app import run
-from slotwise.demo.postgres_server import PostgresServer, PostgresServers, free_port, identity, server_os_user
-from slotwise.fixes.pgbouncer_auth import by_lookup, by_verifiers
-from slotwise.fixes.pgbouncer_ini import Backend, Listening, new_ini
+from slotwise.demo.pgbouncer_server import installed_program
+from slotwise.demo.postgres_server import PostgresServer, PostgresServers, free_port, server_os_user
+from slotwise.fixes.pgbouncer_auth import by_lookup
 from tests.conftest import StartPostgres, StartStandin
-from tests.servers import create_odoo, until
-
-PASSWORD = "g'eh\"eim %x"
-CLIENTS = 400
-SERVERS = 25
-
-
-@contextmanager
-def running(ini: Path) -> Iterator[None]:
-    """The real PgBouncer with this file, as the servers' OS user."""
-    process = subprocess.Popen(
-        ["/usr/sbin/pgbouncer", str(ini)],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        **identity(server_os_user()),
-    )
-    try:
-        port = next(int(w.split("=")[1]) for w in ini.read_text().splitlines() if w.startswith("listen_port"))
-        until(lambda: _listens(port) or process.poll() is not None)
-        assert process.poll() is None, (ini.parent / "pgbouncer.log").read_text()
-        yield
-    finally:
-        process.kill()
-        process.wait()
-
-
-def _listens(port: int) -> bool:
-    import socket
-
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
+from tests.integration.pooled import (
+    CLIENTS,
+    PASSWORD,
+    SERVERS,
+    ask_for_passwords,
+    delivered,
+    serve,
+    states,
+    write_generated,
+    write_guide,
+)
+from tests.integration.sick import answer, pgbouncer
+from tests.servers import create_odoo
 
 
 @pytest.fixture
@@ -74,152 +47,49 @@ def home(postgres_servers: PostgresServers) -> Iterator[Path]:
 def server(start_postgres: StartPostgres) -> PostgresServer:
     made = start_postgres(15, {"max_connections": "60"})
     create_odoo(made)
-    hba = made.data_dir / "pg_hba.conf"
-    hba.write_text("host all odoo 127.0.0.1/32 scram-sha-256\n" + hba.read_text())
-    with psycopg.connect(made.dsn(), autocommit=True) as session:
-        session.execute(psycopg.sql.SQL("ALTER ROLE odoo PASSWORD {}").format(PASSWORD))
-        session.execute("SELECT pg_reload_conf()")
+    ask_for_passwords(made)
     return made
 
 
-def write(home: Path, server: PostgresServer, text: str, userlist: str) -> tuple[Path, int]:
-    port = free_port()
-    ini = home / "pgbouncer.ini"
-    ini.write_text(text.replace("listen_port = 6432", f"listen_port = {port}"))
-    (home / "userlist.txt").write_text(userlist)
-    return ini, port
+@pytest.fixture(params=["installed", "newest"])
+def program(request: pytest.FixtureRequest, newest_program: Path) -> Path:
+    return newest_program if request.param == "newest" else Path(installed_program())
 
 
-def listening(home: Path) -> Listening:
-    return Listening(
-        auth_file=str(home / "userlist.txt"),
-        log_file=str(home / "pgbouncer.log"),
-        pid_file=str(home / "pgbouncer.pid"),
-        socket_directory=str(home),
-    )
-
-
-def generated(home: Path, server: PostgresServer) -> tuple[Path, int]:
-    host = OdooHost(name="h", odoo_version=18, workers=4, max_cron_threads=1, databases=("prod",))
-    sizing = size_pools((host,), 57, 6, CLIENTS, Workload(), None)
-    with psycopg.connect(server.dsn()) as session:
-        row = session.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'odoo'").fetchone()
-    assert row is not None
-    auth = by_verifiers(("odoo",), {"odoo": row[0]})
-    text = new_ini(Backend("127.0.0.1", server.port), sizing, (1, 18), ("odoo",), listening(home), ("prod",))
-    return write(home, server, text, auth.userlist)
-
-
-GUIDE = """\
-[databases]
-* = host=127.0.0.1 port={port}
-[pgbouncer]
-listen_addr = 127.0.0.1
-listen_port = 6432
-unix_socket_dir = {home}
-auth_type = scram-sha-256
-auth_file = {home}/userlist.txt
-logfile = {home}/pgbouncer.log
-pool_mode = transaction
-max_client_conn = 500
-default_pool_size = 25
-"""
-
-
-def states(capsys: Any, port: int, server: PostgresServer, monkeypatch: pytest.MonkeyPatch) -> dict[str, str]:
+def verified(port: int, server: PostgresServer, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict[str, str]:
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
-    capsys.readouterr()
     way = "host=127.0.0.1 port={} user=odoo dbname=prod"
     processes = ["--workers", "4", "--max-cron-threads", "1"]
-    run(
-        [
-            "verify",
-            "--dsn",
-            way.format(port),
-            "--direct",
-            way.format(server.port),
-            *processes,
-            "--exhaust",
-            "--format",
-            "json",
-        ]
-    )
-    checks = json.loads(capsys.readouterr().out)["checks"]
-    return {c["id"]: c["state"] for c in checks}
+    checks = answer("verify", "--dsn", way.format(port), "--direct", way.format(server.port), *processes, *more)
+    return states(checks["checks"])
 
 
 def test_every_need_of_odoo_works_through_the_generated_file(
-    home: Path, server: PostgresServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    home: Path, server: PostgresServer, program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    ini, port = generated(home, server)
-    with running(ini):
-        seen = states(capsys, port, server, monkeypatch)
+    ini, port = write_generated(home, server)
+    with pgbouncer(program, ini):
+        seen = verified(port, server, monkeypatch, "--exhaust")
+        assert delivered(port, 20) == 20
     assert seen["listen-notify"] == "works"
     assert set(seen.values()) <= {"works", "not-needed"}, [name for name, state in seen.items() if state == "unknown"]
 
 
 def test_the_guides_file_loses_notifications(
-    home: Path, server: PostgresServer, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    home: Path, server: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with psycopg.connect(server.dsn()) as session:
-        row = session.execute("SELECT rolpassword FROM pg_authid WHERE rolname = 'odoo'").fetchone()
-    assert row is not None
-    userlist = by_verifiers(("odoo",), {"odoo": row[0]}).userlist
-    ini, port = write(home, server, GUIDE.format(port=server.port, home=home), userlist)
-    with running(ini):
-        assert states(capsys, port, server, monkeypatch)["listen-notify"] == "broken"
+    ini, port = write_guide(home, server)
+    with pgbouncer(installed_program(), ini):
+        assert verified(port, server, monkeypatch, "--only", "listen-notify") == {"listen-notify": "broken"}
+        assert delivered(port, 20, seconds=1) == 0
 
 
 def test_400_clients_over_25_server_connections(home: Path, server: PostgresServer) -> None:
-    ini, port = generated(home, server)
-    with running(ini), ExitStack() as stack, psycopg.connect(server.dsn(), autocommit=True) as watch:
-        clients: list[PGconn] = []
-        for n in range(CLIENTS):
-            database = "postgres" if n < 5 else "prod"
-            client = PGconn.connect_start(
-                f"host=127.0.0.1 port={port} user=odoo dbname={database} application_name=odoo-{n}".encode()
-                + b" password='" + PASSWORD.replace("\\", "\\\\").replace("'", "\\'").encode() + b"'"
-            )  # fmt: skip
-            stack.callback(client.finish)
-            _finish_connecting(client)
-            clients.append(client)
-        most = 0
-        answers: list[str] = []
-        for _ in range(3):
-            for client in clients:
-                client.send_query(b"SELECT pg_sleep(0.002), current_setting('application_name')")
-            most = max(most, _sessions(watch))
-            for n, client in enumerate(clients):
-                answers.append(_answer(client))
-                if n % 50 == 0:
-                    most = max(most, _sessions(watch))
-    assert answers == [f"odoo-{n}" for n in range(CLIENTS)] * 3
-    assert 0 < most <= SERVERS
-
-
-def _sessions(watch: psycopg.Connection[Any]) -> int:
-    row = watch.execute("SELECT count(*) FROM pg_stat_activity WHERE usename = 'odoo'").fetchone()
-    assert row is not None
-    return int(row[0])
-
-
-def _finish_connecting(client: PGconn) -> None:
-    with selectors.DefaultSelector() as selector:
-        end = time.monotonic() + 60
-        while (status := client.connect_poll()) != PollingStatus.OK:
-            assert status != PollingStatus.FAILED, client.error_message
-            event = selectors.EVENT_READ if status == PollingStatus.READING else selectors.EVENT_WRITE
-            selector.register(client.socket, event)
-            assert selector.select(end - time.monotonic())
-            selector.unregister(client.socket)
-
-
-def _answer(client: PGconn) -> str:
-    said = ""
-    while (result := client.get_result()) is not None:
-        assert result.status == ExecStatus.TUPLES_OK, result.error_message
-        said = (result.get_value(0, 1) or b"").decode()
-    return said
+    ini, port = write_generated(home, server)
+    with pgbouncer(installed_program(), ini):
+        served = serve(port, server)
+    assert served.answered == served.asked == 3 * CLIENTS
+    assert 0 < served.most_servers <= SERVERS
 
 
 def test_the_lookup_function_tells_only_odoos_roles(server: PostgresServer) -> None:
@@ -260,7 +130,7 @@ def test_fix_writes_a_pooler_that_starts_and_rolls_it_back(
     assert (home / "userlist.txt").stat().st_mode & 0o777 == 0o640
     text = ini.read_text()
     ini.write_text(text.replace("listen_port = 6432", f"listen_port = {free_port()}"))
-    with running(ini):
+    with pgbouncer(installed_program(), ini):
         pass
     ini.write_text(text)
     assert run(["fix", "--rollback", *where]) == 0

@@ -48,10 +48,9 @@ class Hand:
         what the plan saw is not touched.
         """
         self._precheck(plan.steps)
-        taken = tuple(c.header.id for c in self._journals.all())
         steps = tuple(step for step in plan.steps)
         titles = tuple(dict.fromkeys(remedy.target for remedy in plan.remedies if remedy.steps))
-        identifier = new_identifier(self._clock(), taken)
+        identifier = new_identifier(self._clock(), self._journals.names())
         database = self._servers.database
         header = Header(
             schema=SCHEMA,
@@ -217,7 +216,10 @@ def _undo_rank(step: Step) -> int:
 def _sweep(path: str) -> None:
     """Remove what a killed slotwise left beside the file."""
     target = Path(path).resolve()
-    target.with_name(f".{target.name}.slotwise-new").unlink(missing_ok=True)
+    left = target.with_name(f".{target.name}.slotwise-new")
+    # On a read-only file system even the removal of what is not there is refused.
+    if left.is_symlink() or left.exists():
+        remove_file(str(left))
 
 
 def _shown(step: RunSql) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -117,7 +118,11 @@ class Journals:
     def locked(self) -> Iterator[None]:
         """Hold off a second slotwise that changes something. Raises OperatorError when one is at work."""
         self._make()
-        handle = os.open(self.state / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+        lock = self.state / "lock"
+        try:
+            handle = os.open(lock, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise OperatorError(f"{lock}: {error.strerror}", "make room, or give another --state DIR") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
@@ -136,10 +141,19 @@ class Journals:
         except OSError as error:
             raise OperatorError(f"{directory}: {error.strerror}", "give another --state DIR") from error
         journal = Journal(directory)
-        _back_up(directory, header.steps)
-        journal.write(header)
+        try:
+            _back_up(directory, header.steps)
+            journal.write(header)
+        except OperatorError:
+            # Nothing is begun: half a journal would only keep passwords and a name that is needed again.
+            shutil.rmtree(directory, ignore_errors=True)
+            raise
         flush(self.state)
         return journal
+
+    def names(self) -> tuple[str, ...]:
+        """Every name in the state directory, those of changes whose journal was never begun too."""
+        return tuple(path.name for path in self.state.iterdir()) if self.state.is_dir() else ()
 
     def journal(self, change: Change) -> Journal:
         """To go on writing a change's journal."""

@@ -25,12 +25,21 @@ _PORT_ATTEMPTS = 5
 _SEARCH_PATH = os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin"))
 
 
+def installed_program() -> str:
+    """The path of the installed PgBouncer. Raises OperatorError when there is none."""
+    program = shutil.which("pgbouncer", path=_SEARCH_PATH)
+    if program is None:
+        raise OperatorError("PgBouncer is not installed", "apt install pgbouncer")
+    return program
+
+
 class PgBouncerServer:
     """One running PgBouncer. A context manager; at its end the process and its files are gone.
 
     ``directory`` must be open to all users and be a PrivateDirectory's path: then it is removed in any case.
     ``databases`` are the lines of ``[databases]``, ``settings`` those of ``[pgbouncer]``; ``users`` may connect without
-    a password, and ``postgres`` is the administrator of its console.
+    a password, and ``postgres`` is the administrator of its console. ``program`` is the one to run, None: the one that
+    is installed.
 
     Raises OperatorError when PgBouncer is not installed or does not start.
     """
@@ -42,11 +51,9 @@ class PgBouncerServer:
         settings: Mapping[str, str] | None = None,
         *,
         users: tuple[str, ...] = ("postgres", "odoo"),
+        program: Path | None = None,
     ) -> None:
-        program = shutil.which("pgbouncer", path=_SEARCH_PATH)
-        if program is None:
-            raise OperatorError("PgBouncer is not installed", "apt install pgbouncer")
-        self._program = program
+        self._program = str(program) if program is not None else installed_program()
         self._os_user = server_os_user()
         self._databases = dict(databases)
         self._settings = dict(settings or {})

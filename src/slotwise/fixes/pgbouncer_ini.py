@@ -116,7 +116,10 @@ def new_ini(
     listening: Listening,
     databases: tuple[str, ...] = (),
 ) -> str:
-    """A whole file. ``databases`` are those that get an entry past the transaction pool, for dumps and queue_job."""
+    """A whole file. ``databases`` are those that get an entry past the transaction pool, for dumps and queue_job.
+
+    Odoo's ``users`` may read PgBouncer's figures, so that ``slotwise verify`` sees the pool's size on Odoo's own way.
+    """
     base = {"host": backend.host, "port": str(backend.port)}
     lines = [
         "; Written by `slotwise fix` for PgBouncer "
@@ -143,7 +146,7 @@ def new_ini(
         "auth_file": listening.auth_file,
         **listening.auth_query,
         "admin_users": listening.admin_users,
-        "stats_users": listening.admin_users,
+        "stats_users": ", ".join((listening.admin_users, *filter(_listable, users))),
         "logfile": listening.log_file,
         "pidfile": listening.pid_file,
         "ignore_startup_parameters": "extra_float_digits",
@@ -201,6 +204,12 @@ def open_files_needed(sizing: PoolSizing) -> int:
 
 def _direct_words(base: dict[str, str], name: str) -> dict[str, str]:
     return {**base, "dbname": name, "pool_mode": "session", "pool_size": "2", "reserve_pool": "0"}
+
+
+def _listable(user: str) -> bool:
+    """Whether a name can stand in a list: PgBouncer splits at commas and spaces and knows no quotes there
+    (strlist_contains in libusual)."""
+    return bool(user) and not any(sign in user for sign in ", \t\n")
 
 
 def _entry_name(name: str) -> str:
