@@ -39,6 +39,11 @@ if [ ! -f "$stamp" ] || [ pyproject.toml -nt "$stamp" ]; then
   touch "$stamp"
 fi
 
+# Pages are tested with axe-core (MPL-2.0), which this package carries; the driver that it would install is not needed.
+if [ "$extra" = dev ] && ! ls .venv/lib/python3*/site-packages/axe_playwright_python/axe.min.js >/dev/null 2>&1; then
+  .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps "axe-playwright-python>=0.1.8" >&2
+fi
+
 # The alerting rules are tested with promtool; it is taken out of Debian's package, so that no server is installed.
 if [ "$extra" = dev ] && [ ! -x .venv/bin/promtool ] && ! command -v promtool >/dev/null; then
   say "fetching promtool (apt)"

@@ -76,7 +76,7 @@ def _figures(plan: ServerPlan) -> str:
         ("guide", wanted.guide, "well-known formula"),
         ("usable", "unknown" if plan.usable is None else plan.usable, "slots, reserves off"),
     )
-    cells = "".join(f"<div><dt>{name}</dt><dd>{value}</dd><small>{words}</small></div>" for name, value, words in tiles)
+    cells = "".join(f"<div><dt>{name}</dt><dd>{value}<small>{words}</small></dd></div>" for name, value, words in tiles)
     return f'<dl class="tiles">{cells}</dl>'
 
 
@@ -271,4 +271,7 @@ def _table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
     """A table of cells that are HTML already."""
     head = "".join(f"<th scope=col>{escape(name)}</th>" for name in heads)
     body = "".join("<tr>" + "".join(f"<td>{cell}</td>" for cell in row) + "</tr>" for row in rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>'
+    # It scrolls by itself where it is wide; by keyboard too, which a name of its own needs.
+    named = escape(", ".join(heads), quote=True)
+    frame = f'<div class="wide" tabindex="0" role="region" aria-label="{named}">'
+    return f"{frame}<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table></div>"

@@ -14,7 +14,7 @@ MIB = 1024 * 1024
 
 def plan_markdown(report: PlanReport) -> str:
     """The report as GitHub-flavoured Markdown, a newline at the end."""
-    blocks = [f"# Connection plan: {_cell(report.subject)}"]
+    blocks = [f"# Connection plan: {markdown_cell(report.subject)}"]
     for plan in report.servers:
         blocks += _server(plan)
     if report.what_ifs:
@@ -25,7 +25,7 @@ def plan_markdown(report: PlanReport) -> str:
             )
             for one in report.what_ifs
         ]  # fmt: skip
-        blocks += ["## What if", _table(("change", "typical", "peak", "ceiling", "usable", "verdict"), rows)]
+        blocks += ["## What if", markdown_table(("change", "typical", "peak", "ceiling", "usable", "verdict"), rows)]
     for one in report.transitions:
         blocks += _transition(one)
     if report.calibrations:
@@ -34,9 +34,9 @@ def plan_markdown(report: PlanReport) -> str:
             for one in report.calibrations
         ]
         heads = ("what", "model", "measured", "plan takes", "source")
-        blocks += ["## Model beside measurement", _table(heads, measured)]
+        blocks += ["## Model beside measurement", markdown_table(heads, measured)]
     if report.assumptions:
-        blocks += ["## Assumed", "\n".join(f"- {_cell(assumption)}" for assumption in report.assumptions)]
+        blocks += ["## Assumed", "\n".join(f"- {markdown_cell(assumption)}" for assumption in report.assumptions)]
     return "\n\n".join(blocks) + "\n"
 
 
@@ -47,20 +47,20 @@ def _server(plan: ServerPlan) -> list[str]:
     bounds = [(bound.name, _known(bound.value), bound.source) for bound in plan.bounds]
     settings = [(one.where, f"`{one.name} = {one.value}`", one.unit, one.why) for one in best.settings]
     blocks = [
-        f"## {_cell(plan.server.name)}",
+        f"## {markdown_cell(plan.server.name)}",
         f"**Verdict:** {verdict_sentence(plan)}",
-        _table(("steady", "typical", "peak", "ceiling", "guide", "usable slots"), figures),
-        _table(("role", "steady", "typical", "peak", "ceiling"), by_role),
+        markdown_table(("steady", "typical", "peak", "ceiling", "guide", "usable slots"), figures),
+        markdown_table(("role", "steady", "typical", "peak", "ceiling"), by_role),
         f"{plan.guide_says}.",
         f"### Change: {best.title}",
         f"It {best.reason}. Restart: {best.restart}. Risk: {best.risk}.",
-        _table(("where", "setting", "unit", "why"), settings),
+        markdown_table(("where", "setting", "unit", "why"), settings),
     ]
     if best.pooling is not None:
         finite, endless = wait_words(best.pooling.finite), wait_words(best.pooling.erlang)
         blocks.append(f"Wait for a server: {finite}; with endless clients (Erlang C): {endless}.")
     blocks += ["### Alternatives", _alternatives(plan.alternatives)]
-    blocks += ["### Supply", _table(("bound", "connections", "source"), bounds)]
+    blocks += ["### Supply", markdown_table(("bound", "connections", "source"), bounds)]
     return blocks
 
 
@@ -73,7 +73,7 @@ def _alternatives(alternatives: Iterable[Alternative]) -> str:
         for one in alternatives
     ]  # fmt: skip
     heads = ("way", "verdict", "typical", "peak", "ceiling", "usable", "RAM at peak", "restart", "risk")
-    return _table(heads, rows)
+    return markdown_table(heads, rows)
 
 
 def _transition(one: Transition) -> list[str]:
@@ -85,10 +85,10 @@ def _transition(one: Transition) -> list[str]:
     ]
     moments = [(row.name, row.typical, row.peak, VERDICT_WORDS[row.verdict], row.source) for row in one.moments]
     blocks = [
-        f"## From old to new on {_cell(one.server)}: {VERDICT_WORDS[one.verdict]}",
-        _table(("role", "typical", "peak", "ceiling"), rows),
+        f"## From old to new on {markdown_cell(one.server)}: {VERDICT_WORDS[one.verdict]}",
+        markdown_table(("role", "typical", "peak", "ceiling"), rows),
         "### While it changes",
-        _table(("moment", "typical", "peak", "verdict", "source"), moments),
+        markdown_table(("moment", "typical", "peak", "verdict", "source"), moments),
     ]
     if one.versions:
         changes = "\n".join(f"- {row.version}: {row.change} ({row.source})" for row in one.versions)
@@ -96,13 +96,14 @@ def _transition(one: Transition) -> list[str]:
     return blocks
 
 
-def _table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+def markdown_table(heads: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """A table of any values, as one block."""
     lines = [f"| {' | '.join(heads)} |", f"|{'---|' * len(heads)}"]
-    lines += [f"| {' | '.join(_cell(str(cell)) for cell in row)} |" for row in rows]
+    lines += [f"| {' | '.join(markdown_cell(str(cell)) for cell in row)} |" for row in rows]
     return "\n".join(lines)
 
 
-def _cell(text: str) -> str:
+def markdown_cell(text: str) -> str:
     """Text that cannot break out of a table cell or become HTML."""
     return " ".join(text.split()).replace("|", "\\|").replace("<", "&lt;")
 

@@ -20,7 +20,8 @@ section{border-top:1px solid var(--rule);padding:1rem 0}
 .tiles{display:grid;grid-template-columns:repeat(auto-fit,minmax(8.5rem,1fr));gap:.5rem;margin:1rem 0}
 .tiles div{background:var(--panel);border-radius:.4rem;padding:.5rem .75rem}
 .tiles dt{color:var(--soft)}.tiles dd{margin:0;font-size:1.5rem;font-weight:600;font-variant-numeric:tabular-nums}
-.tiles small{display:block;line-height:1.3}
+.tiles small{display:block;line-height:1.3;font-size:.85rem;font-weight:400}
+.wide:focus-visible{outline:3px solid var(--s1);outline-offset:2px}
 figure{margin:1.5rem 0}figcaption{font-weight:600;margin-bottom:.25rem}
 figure>svg{display:block;width:100%;height:auto}
 svg text{fill:var(--soft);font-size:12px;paint-order:stroke;stroke:var(--ground);stroke-width:3px}

@@ -68,12 +68,12 @@ def line_chart(title: str, x_name: str, y_name: str, lines: Sequence[Line], mark
     def up(y: float) -> float:
         return HEIGHT - BOTTOM - y / top * (HEIGHT - TOP - BOTTOM)
 
-    parts = [*_y_axis(ticks, up, y_name), *_x_axis(low, high, across, x_name)]
+    parts = [*y_axis(ticks, up, y_name), *_x_axis(low, high, across, x_name)]
     for mark in marks:
         parts += _mark(mark, across, up)
     for line in lines:
         parts += _line(line, across, up)
-    return _svg(title, parts, HEIGHT) + _legend([(line.name, line.style) for line in lines] + _names(marks))
+    return svg(title, parts, HEIGHT) + legend([(line.name, line.style) for line in lines] + _names(marks))
 
 
 def stacked_bars(title: str, rows: Sequence[tuple[str, Sequence[Segment]]], marks: Sequence[Mark], unit: str) -> str:
@@ -116,17 +116,19 @@ def stacked_bars(title: str, rows: Sequence[tuple[str, Sequence[Segment]]], mark
         y_text = TOP + LABEL_HEIGHT * (index + 1) - 4
         parts.append(f'<text x="{x + shift:.1f}" y="{y_text}" text-anchor="{anchor}">{escape(mark.name)}</text>')
     styles = dict.fromkeys((one.name, one.style) for _name, row in rows for one in row)
-    return _svg(title, parts, height) + _legend(list(styles))
+    return svg(title, parts, height) + legend(list(styles))
 
 
-def _svg(title: str, parts: Sequence[str], height: int) -> str:
+def svg(title: str, parts: Sequence[str], height: int) -> str:
+    """A drawing with its title, which a screen reader reads."""
     return (
         f'<svg viewBox="0 0 {WIDTH} {height}" role="img" aria-label="{escape(title, quote=True)}">'
         f"<title>{escape(title)}</title>{''.join(parts)}</svg>"
     )
 
 
-def _y_axis(ticks: Sequence[float], up: Place, name: str) -> list[str]:
+def y_axis(ticks: Sequence[float], up: Place, name: str) -> list[str]:
+    """Grid lines with their values, and the axis' name."""
     parts = []
     for tick in ticks:
         y = up(tick)
@@ -176,7 +178,8 @@ def _names(marks: Sequence[Mark]) -> list[tuple[str, str]]:
     return [(mark.name, mark.style) for mark in marks]
 
 
-def _legend(entries: Sequence[tuple[str, str]]) -> str:
+def legend(entries: Sequence[tuple[str, str]]) -> str:
+    """The list of (name, style class) below a drawing."""
     items = "".join(
         f'<li><svg class="key" viewBox="0 0 24 10"><line class="{style} line" x1="1" x2="23" y1="5" y2="5"/></svg>'
         f"{escape(name)}</li>"

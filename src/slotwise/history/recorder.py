@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 
@@ -9,13 +10,14 @@ from msgspec import Struct
 
 from slotwise.capacity.slots import SATURATED_RATIO
 from slotwise.findings import Verdict
+from slotwise.history.configuration import changed, configuration_of
 from slotwise.history.sample import round_of
 from slotwise.history.sampler import Sampler
 from slotwise.history.store import HistoryUnavailable, Store
 from slotwise.rules.engine import catalogue, judge
 from slotwise.rules.postgres.slots_high import HIGH_RATIO
 from slotwise.snapshot.model import Snapshot
-from slotwise.snapshot.round import Round
+from slotwise.snapshot.round import Configured, Round
 
 JUDGE_SECONDS = 60.0
 """How often the rules are asked at least: findings are for people, and judging costs more than counting."""
@@ -49,6 +51,7 @@ class Recorder:
         self._verdicts: tuple[Verdict, ...] = ()
         self._judged_at: float | None = None
         self._band: int | None = None
+        self._configured: dict[str, str] | None = None
 
     def observations(self) -> Iterator[Observation]:
         """Every round, after it was kept."""
@@ -57,6 +60,7 @@ class Recorder:
             if self._judge(snapshot, _band(round_)):
                 round_ = round_of(snapshot, self._verdicts)
             self._keep(round_)
+            self._keep_configuration(snapshot)
             self._tell_gap(round_)
             yield Observation(snapshot, round_, self._verdicts)
 
@@ -81,6 +85,20 @@ class Recorder:
         if self._trouble is not None:
             self._say(f"the history {self._store.path} takes rounds again")
         self._trouble = None
+
+    def _keep_configuration(self, snapshot: Snapshot) -> None:
+        """Keep what is configured where it is not what the history holds already. A failure is said by ``_keep``."""
+        now = configuration_of(snapshot)
+        try:
+            if self._configured is None:
+                held = self._store.configurations(math.inf)
+                self._configured = held[-1].values if held else {}
+            if changed(self._configured, now) or not now.keys() <= self._configured.keys():
+                known = {**self._configured, **now}
+                self._store.configure(Configured(snapshot.taken_at, known))
+                self._configured = known
+        except HistoryUnavailable:
+            return
 
     def _tell_gap(self, round_: Round) -> None:
         if round_.gap and not self._gap:

@@ -35,6 +35,8 @@ def summed(rounds: Sequence[Round], begin: float, seconds: float) -> Round:
         used_mean=sum(counts) / len(counts) if counts else None,
         looks=len(rounds),
         looks_known=len(known),
+        judged=_judged(rounds),
+        unjudged=_unjudged(rounds),
     )
 
 
@@ -54,3 +56,14 @@ def _worst_pools(rounds: Sequence[Round]) -> tuple[PoolCount, ...]:
 
 def _findings(rounds: Sequence[Round]) -> tuple[FindingSeen, ...]:
     return tuple(dict.fromkeys(f for r in rounds for f in r.findings))
+
+
+def _judged(rounds: Sequence[Round]) -> bool | None:
+    said = [r.judged for r in rounds if r.judged is not None]
+    return any(said) if said else None
+
+
+def _unjudged(rounds: Sequence[Round]) -> tuple[str, ...]:
+    """Rules that lacked evidence whenever they were asked."""
+    asked = [set(r.unjudged) for r in rounds if r.judged]
+    return tuple(sorted(set.intersection(*asked))) if asked else ()

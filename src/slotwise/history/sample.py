@@ -23,8 +23,8 @@ _NUMBERS = re.compile(r"[-_ :#@.]*\d+")
 _LONGEST_NAME = 63
 
 
-def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] = ()) -> Round:
-    """What the history keeps of a Snapshot. ``verdicts`` are kept by id where they were judged."""
+def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] | None = None) -> Round:
+    """What the history keeps of a Snapshot. ``verdicts`` are what the rules said of it, None where nobody asked."""
     counted = slots(snapshot)
     seen = sessions(snapshot)
     server = snapshot.server if isinstance(snapshot.server, Server) else None
@@ -43,8 +43,12 @@ def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] = ()) -> Round:
         pools=_pool_counts(snapshot),
         walls=_walls(snapshot),
         findings=tuple(
-            FindingSeen(v.id, v.slug, (f.severity or v.severity).word, f.subject) for v in verdicts for f in v.findings
+            FindingSeen(v.id, v.slug, (f.severity or v.severity).word, f.subject)
+            for v in verdicts or ()
+            for f in v.findings
         ),
+        judged=verdicts is not None,
+        unjudged=tuple(v.id for v in verdicts or () if v.missing),
         gap=gap,
         server_started_at=server.started_at if server else None,
         in_recovery=server.in_recovery if server else None,

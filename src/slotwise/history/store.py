@@ -9,24 +9,27 @@ from __future__ import annotations
 
 import sqlite3
 import threading
-import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
 
-import msgspec
 from msgspec import Struct
 
 from slotwise.errors import OperatorError
+from slotwise.history.reading import (
+    SCHEMA_VERSION,
+    SUMS,
+    Resolution,
+    best_between,
+    configurations_until,
+    newest_round,
+    packed,
+    round_in,
+    rounds_between,
+)
 from slotwise.history.rollup import summed
-from slotwise.snapshot.round import Round
+from slotwise.snapshot.round import Configured, Round
 
-Resolution = Literal[0, 300, 3600]
-"""Seconds that one row stands for; 0: rounds as they were seen."""
-
-SCHEMA_VERSION = 1
-SUMS: tuple[Resolution, ...] = (300, 3600)
 _BUSY_SECONDS = 5.0
 _TABLE = """
 CREATE TABLE round (
@@ -37,6 +40,8 @@ CREATE TABLE round (
 );
 CREATE INDEX round_by_time ON round (resolution, at);
 """
+_CONFIGURED = "CREATE TABLE configured (id INTEGER PRIMARY KEY AUTOINCREMENT, at REAL NOT NULL, body BLOB NOT NULL)"
+_MOST_CONFIGURED = 1_000
 _DAMAGED = ("malformed", "not a database", "file is encrypted", "no such table", "no such column")
 
 
@@ -108,32 +113,34 @@ class Store:
         Raises HistoryUnavailable where the file cannot be read just now.
         """
         with self._access() as database:
-            query = "SELECT body FROM round WHERE resolution = ? AND at >= ? AND at < ? ORDER BY at, id"
-            rows = database.execute(query, (resolution, since, until)).fetchall()
-        return [_round(body) for (body,) in rows]
+            return rounds_between(database, since, until, resolution)
 
     def best(self, since: float, until: float, most: int = 2_000) -> list[Round]:
         """The whole period in the finest resolution that has at most ``most`` rows, joined where the finer rows begin
         later than the coarser ones and where the last sum is not closed yet."""
-        for resolution in (0, *SUMS):
-            found = self.rounds(since, until, resolution)
-            if len(found) <= most or resolution == SUMS[-1]:
-                break
-        if resolution != 0:
-            rest = self.rounds(found[-1].at + resolution if found else since, until)
-            found += rest[-most:]
-        first = found[0].at if found else until
-        coarser: list[Round] = []
-        for wider in SUMS:
-            if wider > resolution and not coarser:
-                coarser = self.rounds(since, first - wider, wider)
-        return [*coarser, *found]
+        with self._access() as database:
+            return best_between(database, since, until, most)
 
     def newest(self) -> Round | None:
         """The round that was appended last, or None. Raises HistoryUnavailable."""
         with self._access() as database:
-            row = database.execute("SELECT body FROM round WHERE resolution = 0 ORDER BY id DESC LIMIT 1").fetchone()
-        return _round(row[0]) if row else None
+            return newest_round(database)
+
+    def configure(self, configured: Configured) -> None:
+        """Keep what is configured from now on. Raises HistoryUnavailable where that is not possible just now."""
+        with self._access() as database, database:
+            database.execute("BEGIN IMMEDIATE")
+            database.execute("INSERT INTO configured (at, body) VALUES (?, ?)", (configured.at, packed(configured)))
+            database.execute(
+                "DELETE FROM configured WHERE id <= (SELECT id FROM configured ORDER BY id DESC LIMIT 1 OFFSET ?)",
+                (_MOST_CONFIGURED,),
+            )
+
+    def configurations(self, until: float) -> list[Configured]:
+        """What was configured before ``until``, oldest first; each holds all that was known. Raises
+        HistoryUnavailable."""
+        with self._access() as database:
+            return configurations_until(database, until)
 
     @property
     def size_bytes(self) -> int:
@@ -189,7 +196,7 @@ class Store:
         self._last_at = None
 
     def _insert(self, database: sqlite3.Connection, resolution: Resolution, round_: Round) -> None:
-        body = zlib.compress(msgspec.msgpack.encode(round_), 6)
+        body = packed(round_)
         database.execute(
             "INSERT INTO round (resolution, at, body) VALUES (?, ?, ?)", (int(resolution), round_.at, body)
         )
@@ -203,7 +210,7 @@ class Store:
     def _sum_up(self, database: sqlite3.Connection, width: Resolution, begin: float) -> None:
         """(Re)make one sum from its rounds: a clock that was set back only makes it again."""
         query = "SELECT body FROM round WHERE resolution = 0 AND at >= ? AND at < ? ORDER BY at, id"
-        rounds = [_round(body) for (body,) in database.execute(query, (begin, begin + width))]
+        rounds = [round_in(body) for (body,) in database.execute(query, (begin, begin + width))]
         if rounds:
             database.execute("DELETE FROM round WHERE resolution = ? AND at = ?", (int(width), begin))
             self._insert(database, width, summed(rounds, begin, float(width)))
@@ -243,8 +250,8 @@ def _open(path: Path) -> sqlite3.Connection:
                 f"{SCHEMA_VERSION})",
                 "use that version, or give --history with another file",
             )
-        if version == 0:
-            _create(database)
+        if version < SCHEMA_VERSION:
+            _migrate(database)
         database.execute("SELECT at, resolution, body FROM round LIMIT 1").fetchone()
         path.chmod(0o640)
     except BaseException:
@@ -253,13 +260,17 @@ def _open(path: Path) -> sqlite3.Connection:
     return database
 
 
-def _create(database: sqlite3.Connection) -> None:
-    """Make the table, unless another process did it in the meantime."""
+def _migrate(database: sqlite3.Connection) -> None:
+    """Make the tables that this version adds, unless another process did it in the meantime. Rows stay as they are."""
     database.execute("BEGIN IMMEDIATE")
     with database:
-        if int(database.execute("PRAGMA user_version").fetchone()[0]) == 0:
+        version = int(database.execute("PRAGMA user_version").fetchone()[0])
+        if version < 1:
             for statement in _TABLE.split(";"):
                 database.execute(statement)
+        if version < 2:
+            database.execute(_CONFIGURED)
+        if version < SCHEMA_VERSION:
             database.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 
@@ -272,10 +283,3 @@ def _used_bytes(database: sqlite3.Connection) -> int:
         int(database.execute(f"PRAGMA {name}").fetchone()[0]) for name in ("page_count", "freelist_count", "page_size")
     )
     return (pages - free) * size
-
-
-def _round(body: bytes) -> Round:
-    try:
-        return msgspec.msgpack.decode(zlib.decompress(body), type=Round)
-    except (zlib.error, msgspec.DecodeError) as error:
-        raise sqlite3.DatabaseError(f"malformed row: {error}") from error

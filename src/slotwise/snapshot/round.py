@@ -57,6 +57,9 @@ class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
     ``pools`` as they were at the peak. None: nobody could count, and ``gap`` says why. ``walls`` counts refusals by the
     wall that refused (slotwise.walls) in what this look has read. ``looks`` and ``looks_known`` say how many looks a
     sum holds, and how many of them could count.
+
+    ``judged`` says whether the rules were asked in this look: only then no finding means that there was none. None: an
+    earlier slotwise kept the round and did not say. ``unjudged`` are the ids of rules that lacked evidence.
     """
 
     at: float
@@ -77,8 +80,18 @@ class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
     used_mean: float | None = None
     looks: int = 1
     looks_known: int | None = None
+    judged: bool | None = None
+    unjudged: tuple[str, ...] = ()
 
     @property
     def utilization_ratio(self) -> float | None:
         """used / usable; None where either is not known."""
         return self.used / self.usable if self.used is not None and self.usable else None
+
+
+class Configured(Struct, frozen=True):
+    """What was set from ``at`` (epoch seconds) on, by name (``max_connections``, ``odoo: workers``). A name that is not
+    there was not seen, which is not the same as unset."""
+
+    at: float
+    values: dict[str, str]

@@ -1,0 +1,1 @@
+"""The past: the rounds of a period in, what happened in it out."""
