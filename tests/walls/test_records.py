@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slotwise.walls.heads import head_of, part_of
+from slotwise.walls.json_lines import Torn
 from slotwise.walls.judge import judge, judge_torn
 from slotwise.walls.records import Grouping, parse_line
 from slotwise.walls.timestamps import EPOCH, MOMENT, SYSLOG, epoch_of, iso, seconds_of, syslog_seconds, zone_hours
-from slotwise.walls.wrappers import Torn
 
 NOON = 1_795_435_200.0  # 2026-11-23 12:00:00 UTC
 lines = st.one_of(

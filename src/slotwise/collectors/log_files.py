@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slotwise.collectors.log_scanner import MAX_CARRY_BYTES, MAX_LINE_BYTES, Scanner
-from slotwise.collectors.log_streams import CHUNK_BYTES, EndsEarly, chunks_of, packing_of, read_chunks
+from slotwise.collectors.log_streams import CHUNK_BYTES, EndsEarly, chunks_of, entries_of, packing_of, read_chunks
 from slotwise.errors import OperatorError
 from slotwise.walls.events import Unread
 from slotwise.walls.records import parse_line
@@ -210,7 +210,7 @@ def _check_format(part: _Part, tally: Tally) -> None:
 def _read_stdin() -> Tally:
     tally = Tally()
     scanner = Scanner("<stdin>", time.time(), tally.add)
-    for data in read_chunks(sys.stdin.buffer, 1 << 20):
+    for data in entries_of(read_chunks(sys.stdin.buffer, 1 << 20)):
         tally.bytes += len(data)
         scanner.feed(data)
     scanner.feed(b"", final=True)

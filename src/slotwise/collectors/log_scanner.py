@@ -12,10 +12,10 @@ from typing import NamedTuple
 import msgspec
 
 from slotwise.walls.events import LogEvent, Unread
+from slotwise.walls.json_lines import Torn
 from slotwise.walls.judge import judge, judge_torn
 from slotwise.walls.prefilter import CONTEXT, candidates
 from slotwise.walls.records import Grouping, Line, parse_line
-from slotwise.walls.wrappers import Torn
 
 MAX_LINE_BYTES = 65_536
 """A longer line is read up to here; the rest is counted as unread."""
@@ -74,6 +74,7 @@ class Scanner:
     def _last_boundary(self, data: bytes) -> int:
         """Start of the last record in ``data``: what follows may go on in the next chunk."""
         end = data.rfind(b"\n") + 1
+        headless: set[str | None] = set()
         for _ in range(MAX_BACK_LINES):
             if end <= 0:
                 return 0
@@ -84,8 +85,12 @@ class Scanner:
                 line = parse_line(
                     data[start:end].rstrip(b"\r\n")[:MAX_LINE_BYTES].decode("utf-8", "replace"), self._reference
                 )
-                if line.form != "more" or line.wrapped is not None:
-                    return start
+                if line.form != "more":
+                    headless.discard(line.key)
+                    if not headless:
+                        return start
+                elif line.wrapped is not None:
+                    headless.add(line.key)
             end = start
         return data.rfind(b"\n") + 1
 

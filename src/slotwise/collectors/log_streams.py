@@ -4,16 +4,21 @@ from __future__ import annotations
 
 import bz2
 import gzip
+import json
 import lzma
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
 from slotwise.errors import OperatorError
 
 CHUNK_BYTES = 4 << 20
+_EXPORT = b"__CURSOR="
+"""``journalctl -o export`` begins every entry with it (systemd's Journal Export Format)."""
 _MAGIC = {b"\x1f\x8b": "gzip", b"\xfd7zXZ\x00": "xz", b"BZh": "bzip2", b"\x28\xb5\x2f\xfd": "zstd"}
+_MAGIC |= {_EXPORT[:6]: "export"}
 
 
 class EndsEarly(Exception):
@@ -21,7 +26,7 @@ class EndsEarly(Exception):
 
 
 def packing_of(path: Path) -> str | None:
-    """``gzip``, ``xz``, ``bzip2``, ``zstd`` by the first bytes (names lie), or None for a plain file."""
+    """``gzip``, ``xz``, ``bzip2``, ``zstd``, ``export`` by the first bytes (names lie), or None for a plain file."""
     with path.open("rb") as file:
         start = file.read(6)
     for magic, packing in _MAGIC.items():
@@ -38,10 +43,14 @@ def chunks_of(path: Path) -> Iterator[bytes]:
         with path.open("rb", buffering=0) as file:
             yield from read_chunks(file)
         return
+    if packing == "export":
+        with path.open("rb") as file:
+            yield from entries_of(read_chunks(file))
+        return
     with _unpacked(path, packing) as stream:
         try:
             # Small pieces: a stream that ends early gives what it still held.
-            yield from read_chunks(stream, 1 << 20)
+            yield from entries_of(read_chunks(stream, 1 << 20))
         except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile, _zstd_error()) as error:
             raise EndsEarly(f"{packing} stream ends early or is damaged") from error
 
@@ -50,6 +59,43 @@ def read_chunks(stream: Any, size: int = CHUNK_BYTES) -> Iterator[bytes]:
     """Chunks of a binary stream until its end."""
     while data := stream.read(size):
         yield data
+
+
+def entries_of(chunks: Iterable[bytes]) -> Iterator[bytes]:
+    """The chunks as they are, or, of the journal's export format, each entry as a line of JSON where it ends.
+
+    Its other lines become empty ones, so that a line keeps its number.
+    """
+    source = iter(chunks)
+    first = next(source, b"")
+    while len(first) < len(_EXPORT) and (more := next(source, b"")):
+        first += more
+    if not first.startswith(_EXPORT):
+        yield first
+        yield from source
+        return
+    rest = b""
+    for data in chain((first,), source):
+        *entries, rest = (rest + data).split(b"\n\n" + _EXPORT)
+        for entry in entries:
+            yield _entry_line(entry) + b"\n\n"
+    yield _entry_line(rest.rstrip(b"\n")) + b"\n"
+
+
+def _entry_line(entry: bytes) -> bytes:
+    """One entry of the journal as ``journalctl -o json`` writes it, below as many empty lines as it had before."""
+    fields: dict[str, str] = {}
+    lines = entry.split(b"\n")
+    for line in lines:
+        name, equals, value = line.partition(b"=")
+        if equals and name.replace(b"_", b"A").isalnum() and name.isupper():
+            fields[name.decode("ascii", "replace")] = value.decode("utf-8", "replace")
+    if b"\nMESSAGE\n" in entry:
+        # A value that holds a line end or no text: its length in eight bytes, then the value.
+        raw = entry[entry.index(b"\nMESSAGE\n") + 9 :]
+        size = int.from_bytes(raw[:8], "little")
+        fields["MESSAGE"] = raw[8 : 8 + size].decode("utf-8", "replace")
+    return b"\n" * (len(lines) - 1) + json.dumps(fields).encode()
 
 
 def _unpacked(path: Path, packing: str) -> IO[bytes] | Any:

@@ -45,14 +45,15 @@ _ASIDES = _words("""QUERY CONTEXT STATEMENT LOCATION ZUSAMMENHANG ANWEISUNG ANFR
 
 _LEVELS = "|".join(sorted(SEVERITIES, key=len, reverse=True))
 _POSTGRES = re.compile(rf"(?:^|(?<=[\s>\]\)|,;/:-]))(?P<level>{_LEVELS}|DEBUG[1-5]?|\?{{2,14}})\s?: {{1,2}}(?=\S)")
-_PART = re.compile(
-    rf"(?:^|\s)(?P<part>{'|'.join(sorted((*_DETAILS, *_ASIDES, '명령 구문'), key=len, reverse=True))})\s?: {{1,3}}"
-)
+_PARTS = "|".join(sorted((*_DETAILS, *_ASIDES, "명령 구문"), key=len, reverse=True))
+_PART = re.compile(rf"(?:^|(?<=[\s>\]\)|,;/:-]))(?P<part>{_PARTS})\s?: {{1,3}}")
 _ODOO = re.compile(
     r"(?P<date>\d{4}-\d\d-\d\d) (?P<clock>\d\d:\d\d:\d\d),(?P<part>\d{3}) (?P<pid>\d+) (?P<level>[A-Z]{4,8}) "
     r"(?P<database>\S+) (?P<logger>[\w.]+): "
 )
-_ODOO_SYSLOG = re.compile(r"(?:Odoo|odoo)\S* [\d.]\S*:(?P<database>[^:\s]+):(?P<level>[A-Z]{4,8}):(?P<logger>[\w.]+):")
+_ODOO_SYSLOG = re.compile(
+    r"(?:Odoo|odoo)\S*(?: Server)? [\d.]\S*?:(?P<database>[^:\s]+):(?P<level>[A-Z]{4,8}):(?P<logger>[\w.]+):"
+)
 _PGBOUNCER = re.compile(
     r"(?P<moment>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?(?: (?!\d+ )(?:[A-Z]{1,5}|[+-]\d\d(?::?\d\d)?))?) "
     r"\[?(?P<pid>\d+)\]? (?P<level>LOG|WARNING|ERROR|FATAL|NOISE|DEBUG|INFO) (?=\S)"
@@ -60,8 +61,11 @@ _PGBOUNCER = re.compile(
 _PEER = re.compile(r"(?P<user>[\w.$-]+|\[unknown\])@(?P<database>[\w.$-]+|\[unknown\])")
 _USER = re.compile(r"\b(?:user|usr)[=:](?P<user>[^\s,;|\])]+)")
 _DATABASE = re.compile(r"\b(?:db|database|dbname)[=:](?P<database>[^\s,;|\])]+)")
-_PID = re.compile(r"\[(?P<a>\d{1,7})(?:-\d+)?\]|\bpid[=:] ?(?P<b>\d+)|(?:^|\s)\(?(?P<c>\d{1,7})\)?(?=[\s:,]|$)")
-_NOT_A_PREFIX = re.compile(r"rror|failed|Traceback|psql:|pg_dump:|: $")
+_PID = re.compile(r"\[(?P<a>\d{1,7})(?:-\d+)?\]|(?:^|\s)\(?(?P<c>\d{1,7})\)?(?=[\s:,]|$)")
+_PID_NAMED = re.compile(r"\bpid[=:] ?(?P<b>\d{1,7})")
+_PID_OF_SESSION = re.compile(r"(?<![\w.])[0-9a-f]{8}\.(?P<hex>[0-9a-f]{1,6})(?![\w.])")
+"""%c: the time of the session's start and its process id, both hexadecimal."""
+_NOT_A_PREFIX = re.compile(r"rror(?!_code)|failed|Traceback|psql:|pg_dump:|: $")
 _ORDINARY = frozenset(["DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL"])
 
 
@@ -179,7 +183,13 @@ def _known(name: str | None) -> str | None:
 
 
 def _pid_in(prefix: str) -> int | None:
-    match = _PID.search(prefix)
-    if match is None:
-        return None
-    return int(match["a"] or match["b"] or match["c"])
+    named = _PID_NAMED.search(prefix)
+    if named is not None:
+        return int(named["b"])
+    bracketed = _PID.search(prefix)
+    if bracketed is not None and bracketed["a"]:
+        return int(bracketed["a"])
+    session = _PID_OF_SESSION.search(prefix)
+    if session is not None:
+        return int(session["hex"], 16)
+    return int(bracketed["c"]) if bracketed is not None else None

@@ -16,10 +16,10 @@ from slotwise.snapshot.redaction import redact_text
 from slotwise.walls.classify import classify
 from slotwise.walls.events import LogEvent
 from slotwise.walls.heads import Head, part_of
+from slotwise.walls.json_lines import Torn, postgres_json
 from slotwise.walls.kinds import Role, Sighting, Wall
-from slotwise.walls.records import Line
+from slotwise.walls.records import Line, whole
 from slotwise.walls.timestamps import MOMENT, seconds_of
-from slotwise.walls.wrappers import Torn, postgres_json
 
 MAX_TEXT = 400
 """Characters of a record's telling line that an event keeps."""
@@ -32,15 +32,27 @@ _OBJECT = re.compile(
 )
 _POOLER_ERROR = re.compile(r"[Pp]ooler [Ee]rror: (?P<why>.*)", re.DOTALL)
 _CLOSING = re.compile(r"closing because: (?P<why>.*?)(?: \(age=\d+s?\))?$", re.DOTALL)
+_ORDINARY_END = re.compile(r"client (?!connections exceeded)|server idle timeout|server lifetime over")
 _BAD_QUERY = re.compile(r"\nERROR: (?P<why>.*)", re.DOTALL)
-_CORE = ("odoo.sql_db", "odoo.service", "odoo.http", "odoo.modules", "odoo.registry", "odoo.addons.bus")
+_CORE = (
+    "odoo.sql_db",
+    "odoo.service",
+    "odoo.http",
+    "odoo.modules",
+    "odoo.registry",
+    "odoo.addons.bus",
+    "odoo.addons.base.models.ir_cron",
+)
 _QUIET = frozenset({"INFO", "DEBUG"})
+_ACCESS = re.compile(r'"(?:GET|POST|HEAD|PUT|DELETE|OPTIONS|PATCH) /')
+"""A web server's access log quotes whatever somebody typed into an address."""
 _UNKNOWN_NAMES = frozenset({"(nodb)", "(nouser)", "?", ""})
 
 
 def judge(lines: list[Line]) -> LogEvent | None:
     """The event that a record tells, or None; ``file`` and ``line`` are left to the caller. Raises Torn for a record of
     PostgreSQL's csvlog that is cut off: judge_torn then reads what is there."""
+    lines = whole(lines)
     first = lines[0]
     if first.form == "csv":
         return _csv("\n".join(line.inner for line in lines))
@@ -128,7 +140,9 @@ def _json(text: str) -> LogEvent | None:
 def _structured(record: dict[str, Any]) -> LogEvent | None:
     message = str(record.get("message") or "")
     words = "\n".join(str(part) for part in (message, record.get("detail"), record.get("hint")) if part)
-    seen = _postgres_words(words, record.get("func_name"), record.get("state_code"))
+    location = _LOCATION.search(str(record.get("location") or ""))
+    routine = record.get("func_name") or (location["routine"] if location else None)
+    seen = _postgres_words(words, routine, record.get("state_code"))
     if seen is None:
         return None
     moment = MOMENT.match(str(record.get("timestamp", "")))
@@ -156,7 +170,7 @@ def _pgbouncer(lines: list[Line], head: Head) -> LogEvent | None:
     if why is not None:
         seen = classify(why["why"])
     elif closing is not None:
-        if closing["why"].startswith("client ") or closing["why"] in ("server idle timeout", "server lifetime over"):
+        if _ORDINARY_END.match(closing["why"]):
             return None
         seen = classify(f"closing because: {closing['why']}")
         echo = seen is not None and owner is not None and owner["side"] == "C"
@@ -183,12 +197,7 @@ def _odoo(lines: list[Line], head: Head) -> LogEvent | None:
         return None
     first = lines[0].inner[head.body :].rstrip()
     traceback = any(line.inner.startswith("Traceback") for line in lines[1:])
-    if (
-        head.level in _QUIET
-        and not traceback
-        and logger != "odoo"
-        and not logger.startswith((*_CORE, "odoo.addons.base"))
-    ):
+    if head.level in _QUIET and not traceback and logger != "odoo" and not logger.startswith(_CORE):
         return None
     text = "\n".join([first, *(line.inner for line in lines[1:] if _speaks(line.inner))])
     if first.startswith("bad query: "):
@@ -245,6 +254,8 @@ def _bare(lines: list[Line]) -> LogEvent | None:
     """A record of no known format: a client's output, a kernel line, a traceback on stderr."""
     first = lines[0]
     texts = [line.inner for line in lines]
+    if _ACCESS.search(texts[0]):
+        return None
     text = "\n".join(texts)
     if any(part.startswith("Traceback") for part in texts):
         text = "\n".join(part for part in texts if _speaks(part))

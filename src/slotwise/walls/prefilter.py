@@ -44,6 +44,12 @@ LITERALS: tuple[bytes, ...] = (
     b"psycopg",
     b"being accessed by",
     b"connection slots",
+    b"too many clients",
+    b"many connections for ",
+    b"onnection Pool Is Full",
+    b"pooler error",
+    b"OOM killer",
+    b"by pids controller",
     b"connections are in",
     b"has been failing",
     b"pinned to the",
@@ -56,7 +62,7 @@ LITERALS: tuple[bytes, ...] = (
 )
 """Byte strings of which a telling line holds at least one (ASCII, English)."""
 
-CLOSING = re.compile(rb"closing because: (?!client |server (?:idle timeout|lifetime)|login|SQL)")
+CLOSING = re.compile(rb"closing because: (?!client (?!connections)|server (?:idle timeout|lifetime)|login|SQL)")
 """PgBouncer's disconnects, without the thousands that mean nothing."""
 SLOW = re.compile(rb"duration: \d{5,}\.")
 """Statements of ten seconds and more: they hold a slot all that time."""

@@ -6,12 +6,18 @@ import re
 from typing import NamedTuple
 
 from slotwise.walls.heads import Head, head_of, part_of
-from slotwise.walls.wrappers import Torn, Wrapped, postgres_json, unwrap
+from slotwise.walls.json_lines import Torn, postgres_json
+from slotwise.walls.wrappers import Wrapped, unwrap
 
 CSV_HEAD = re.compile(r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [^\s,\"]{1,6},")
-"""A PostgreSQL csvlog record (csvlog.c 12-18) begins with its time and a comma."""
+"""A PostgreSQL csvlog record (csvlog.c 12-18) begins with its time and a comma, and so may a log_line_prefix."""
+_CSV_SEVERITY = re.compile(r",[^\s,\":]+,[0-9A-Z]{5},")
+_COLOURS = re.compile(r"\x1b\[[0-9;]*m")
+"""A log that was written to a terminal: Odoo colours severity and database, compose the container's name."""
+_WRAPPERS_DEEP = 3
 _JOINS = (
     "Traceback",
+    "Caused by: ",
     "server closed the connection",
     "The above exception",
     "During handling",
@@ -40,20 +46,66 @@ class Line(NamedTuple):
 
 def parse_line(line: str, reference: float) -> Line:
     """What a line is. ``reference`` as in wrappers.unwrap."""
+    if "\x1b" in line:
+        line = _COLOURS.sub("", line)
     if not line or line[0] in " \t":
         return Line("more", line, None, None)
+    wrapped, inner = None, line
     try:
-        wrapped = unwrap(line, reference)
-        if wrapped is None:
-            if line[0] == "{" and postgres_json(line) is not None:
-                return Line("json", line, None, None)
-            if CSV_HEAD.match(line):
-                return Line("csv", line, None, None)
+        for _ in range(_WRAPPERS_DEEP):
+            if inner[:1] == "{" and postgres_json(inner) is not None:
+                return Line("json", inner, None, wrapped)
+            deeper = unwrap(inner, reference)
+            if deeper is None:
+                break
+            wrapped, inner = _within(wrapped, deeper), deeper.inner
     except Torn:
         return Line("more", line, None, None, torn=True)
-    inner = wrapped.inner if wrapped else line
-    head = head_of(inner)
+    head = (wrapped.head if wrapped else None) or head_of(inner)
+    if wrapped is None and CSV_HEAD.match(line) and _is_csv(line, head):
+        return Line("csv", line, None, None)
     return Line("head" if head else "more", inner, head, wrapped)
+
+
+def _is_csv(line: str, head: Head | None) -> bool:
+    return _CSV_SEVERITY.search(line, 0, 600) is not None or (head is None and part_of(line) is None)
+
+
+def _within(outer: Wrapped | None, inner: Wrapped) -> Wrapped:
+    """Two wrappings as one: the writer is told by both, the rest by the inner one where it tells it."""
+    if outer is None:
+        return inner
+    return inner._replace(
+        key=f"{outer.key} {inner.key}",
+        seconds=outer.seconds if inner.seconds is None else inner.seconds,
+        layer=inner.layer or outer.layer,
+        pid=outer.pid if inner.pid is None else inner.pid,
+        partial=inner.partial or outer.partial,
+    )
+
+
+def whole(lines: list[Line]) -> list[Line]:
+    """A record's lines as its program wrote them: pieces of a cut line put together, and one entry that holds several
+    lines taken apart."""
+    if all(line.wrapped is None for line in lines):
+        return lines
+    joined: list[Line] = []
+    for line in lines:
+        if joined and _is_partial(joined[-1]):
+            before = joined.pop()
+            joined.append(before._replace(inner=before.inner + line.inner, wrapped=line.wrapped))
+        else:
+            joined.append(line)
+    told: list[Line] = []
+    for line in joined:
+        first, *rest = line.inner.split("\n")
+        told.append(line if not rest else line._replace(inner=first))
+        told.extend(Line("more", text, None, line.wrapped) for text in rest)
+    return told
+
+
+def _is_partial(line: Line) -> bool:
+    return line.wrapped is not None and line.wrapped.partial
 
 
 class Grouping:
@@ -63,9 +115,18 @@ class Grouping:
         self._first = first
         self._frames = first.inner.startswith(("Traceback", "  "))
         self._quotes = first.inner.count('"')
+        self._goes_on = _is_partial(first)
 
     def takes(self, line: Line) -> bool:
         """True when ``line`` (of the same writer) belongs to the record."""
+        if self._goes_on:
+            self._goes_on = _is_partial(line)
+            return True
+        taken = self._takes(line)
+        self._goes_on = taken and _is_partial(line)
+        return taken
+
+    def _takes(self, line: Line) -> bool:
         if self._first.form == "json":
             return False
         if self._first.form == "csv":

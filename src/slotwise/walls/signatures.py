@@ -103,6 +103,8 @@ WALLS: tuple[Signature, ...] = (
     _row("oom_kill", Wall.MEMORY, CAUSE, "Killed process", r"Killed process (?P<name>\d+)"),
     _row("oom_kill", Wall.MEMORY, CAUSE, "invoked oom-killer"),
     _row("oom_kill", Wall.MEMORY, CAUSE, "Out of memory: Kill"),
+    _row("oom_kill", Wall.MEMORY, CAUSE, "killed by the OOM killer"),
+    _row("pids_limit", Wall.MEMORY, CAUSE, "fork rejected by pids controller"),
     _row("pg_killed", Wall.MEMORY, CAUSE, "was terminated by signal 9"),
     _row("pg_crash_bystander", Wall.MEMORY, CAUSE, "because of crash of another server process"),
     _row("pg_shared_memory", Wall.MEMORY, CAUSE, "could not map anonymous shared memory"),

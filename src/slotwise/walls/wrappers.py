@@ -1,16 +1,18 @@
 """What stands around a log line: the system journal, syslog, Docker, Kubernetes, compose. Pure text.
 
-Formats: ``journalctl -o short``, ``short-iso``, ``short-full``, ``json`` (systemd.journal-fields(7)); RFC 3164 and
-rsyslog's ISO times; Docker's json-file driver; the CRI log format of containerd and CRI-O; ``docker compose logs`` and
-``docker logs -t``.
+Formats: ``journalctl -o short``, ``short-iso``, ``short-full``, ``short-monotonic``, ``short-unix``, ``json``
+(systemd.journal-fields(7)); RFC 3164, RFC 5424 and rsyslog's ISO times; Docker's json-file driver; the CRI log format
+of containerd and CRI-O; ``docker compose logs``, ``docker service logs``, ``docker logs -t``; ``kubectl logs --prefix``
+and stern. What JSON says is read by ``json_lines``.
 """
 
 from __future__ import annotations
 
-import json
 import re
 from typing import Any, NamedTuple
 
+from slotwise.walls.heads import Head
+from slotwise.walls.json_lines import record_of, spoken
 from slotwise.walls.timestamps import MOMENT, SYSLOG, seconds_of, syslog_seconds
 
 _IDENT = r"(?P<host>[^\s:]+) (?P<ident>(?=[^\s:]*[A-Za-z])[\w@.\\/-]+)(?:\[(?P<pid>\d+)\])?: ?"
@@ -21,7 +23,20 @@ _ISO_SYSLOG = re.compile(
     + _IDENT
 )
 _SYSLOG = re.compile(SYSLOG.pattern + " " + _IDENT)
-_COMPOSE = re.compile(r"(?P<name>[\w.-]{1,63}) +\| ")
+_SYSLOG_ODOO = re.compile(SYSLOG.pattern + r" (?P<host>\S+) (?=Odoo Server \d)")
+"""Odoo's own ``syslog`` option names no program (odoo/netsvc.py)."""
+_COUNTED = re.compile(
+    r"(?:\[ *(?P<since_start>\d{1,9}\.\d{3,6})\]|(?P<epoch>1\d{9}\.\d{3,6})) (?=[\w.-]+ )(?!\S+ [A-Z]+:)" + _IDENT
+)
+_PRIORITY = re.compile(r"<\d{1,3}>(?P<five>1 (?=\d{4}-))?")
+_RFC5424 = re.compile(
+    r"(?P<moment>\d{4}-\d\d-\d\dT\S+) (?P<host>\S+) (?P<ident>\S+) (?P<pid>\d+|-) \S+ (?:-|\[.*?\]) (?:\ufeff)?"
+)
+_COMPOSE = re.compile(r"(?P<name>[\w.@-]{1,127}) +\| ")
+_POD = re.compile(
+    r"\[pod/(?P<name>[\w.-]+/[\w.-]+)\] |"
+    r"(?P<stern>[a-z][a-z0-9-]*-(?:[a-z0-9]{4,10}-[a-z0-9]{5}|\d{1,3}) [a-z][a-z0-9-]*) "
+)
 _POSTGRES_SYSLOG = re.compile(r"\[\d+-\d+\] ")
 _JOURNAL_LAYERS = {"postgres": "postgres", "pgbouncer": "pgbouncer", "kernel": "kernel", "odoo": "odoo"}
 
@@ -36,10 +51,10 @@ class Wrapped(NamedTuple):
     layer: str | None
     """Layer that the writer's name gives away, if it does."""
     pid: int | None
-
-
-class Torn(Exception):
-    """A line begins like JSON and is none: cut off, or written into by somebody else."""
+    partial: bool = False
+    """The line was cut by the wrapper and goes on in its writer's next one."""
+    head: Head | None = None
+    """What the wrapper itself knows of severity, logger, database (JSON loggers)."""
 
 
 def unwrap(line: str, reference: float) -> Wrapped | None:
@@ -50,55 +65,78 @@ def unwrap(line: str, reference: float) -> Wrapped | None:
     first = line[:1]
     if first == "{":
         return _json(line)
+    if first == "\x1e":  # journalctl -o json-seq
+        return _json(line[1:])
     if first.isdigit() and line[10:11] == "T":
         return _cri(line) or _iso(line)
+    if first == "<":
+        return _with_priority(line, reference)
     if first.isupper():
         match = _SYSLOG.match(line)
         if match is not None:
             return _entry(match, syslog_seconds(match, reference), line)
+        match = _SYSLOG_ODOO.match(line)
+        if match is not None:
+            inner = line[match.end() :].replace("#012", "\n")
+            return Wrapped(match["host"], syslog_seconds(match, reference), inner, "odoo", None)
         match = _ISO_SYSLOG.match(line)
         if match is not None:
             return _iso_entry(match, line)
+    match = _COUNTED.match(line) if first == "[" or first == "1" else None
+    if match is not None:
+        return _entry(match, float(match["epoch"]) if match["epoch"] else None, line)
     match = _COMPOSE.match(line)
     if match is not None:
-        inner = line[match.end() :]
-        deeper = unwrap(inner, reference) if inner[10:11] == "T" else None
-        if deeper is not None:
-            return deeper._replace(key=match["name"])
-        return Wrapped(match["name"], None, inner, _layer(match["name"]), None)
+        return _named(match["name"], line[match.end() :], reference)
+    match = _POD.match(line) if first == "[" or first.islower() else None
+    if match is not None:
+        return _named(match["name"] or match["stern"], line[match.end() :], reference)
     return None
 
 
-def postgres_json(line: str) -> dict[str, Any] | None:
-    """A PostgreSQL jsonlog record (15+, jsonlog.c), or None for other lines. Raises Torn for broken JSON."""
-    if not line.startswith("{"):
+def _named(name: str, inner: str, reference: float) -> Wrapped:
+    """A container's name, and perhaps a time, before its line."""
+    deeper = unwrap(inner, reference) if inner[10:11] == "T" else None
+    if deeper is not None:
+        return deeper._replace(key=name)
+    return Wrapped(name, None, inner, _layer(name), None)
+
+
+def _with_priority(line: str, reference: float) -> Wrapped | None:
+    """Syslog as it goes over the wire: ``<30>`` before RFC 3164, ``<30>1`` before RFC 5424."""
+    priority = _PRIORITY.match(line)
+    if priority is None:
         return None
-    record = _loads(line)
-    return record if "error_severity" in record and "timestamp" in record else None
-
-
-def _loads(line: str) -> dict[str, Any]:
-    try:
-        record = json.loads(line)
-    except (ValueError, RecursionError) as error:
-        raise Torn from error
-    if not isinstance(record, dict):
-        raise Torn
-    return record
+    rest = line[priority.end() :]
+    if not priority["five"]:
+        return unwrap(rest, reference)
+    match = _RFC5424.match(rest)
+    if match is None:
+        return None
+    moment = MOMENT.match(match["moment"])
+    pid = match["pid"]
+    inner = rest[match.end() :]
+    return Wrapped(
+        f"{match['ident']}[{pid}]",
+        seconds_of(moment) if moment else None,
+        inner,
+        _layer(match["ident"]),
+        int(pid) if _is_number(pid) else None,
+    )
 
 
 def _json(line: str) -> Wrapped | None:
-    record = _loads(line)
+    record = record_of(line)
     if "error_severity" in record:
         return None
     if "MESSAGE" in record:
         return _journal(record)
-    inner = record.get("log", record.get("message", record.get("msg")))
-    if not isinstance(inner, str):
+    said = spoken(record)
+    if said is None:
         return None
-    moment = MOMENT.match(str(record.get("time", record.get("timestamp", record.get("@timestamp", "")))))
-    seconds = seconds_of(moment) if moment else None
-    return Wrapped(str(record.get("stream", "")), seconds, inner.rstrip("\n"), None, None)
+    layer = said.head.layer if said.head else None
+    pid = said.head.pid if said.head else None
+    return Wrapped(said.stream, said.seconds, said.text, layer, pid, said.partial, said.head)
 
 
 def _journal(record: dict[str, Any]) -> Wrapped:
@@ -123,7 +161,8 @@ def _cri(line: str) -> Wrapped | None:
     if match is None:
         return None
     moment = MOMENT.match(match["moment"])
-    return Wrapped(match["stream"], seconds_of(moment) if moment else None, line[match.end() :], None, None)
+    seconds = seconds_of(moment) if moment else None
+    return Wrapped(match["stream"], seconds, line[match.end() :], None, None, match["tag"].startswith("P"))
 
 
 def _iso(line: str) -> Wrapped | None:
@@ -149,7 +188,8 @@ def _entry(match: re.Match[str], seconds: float | None, line: str) -> Wrapped:
         inner = inner[number.end() :]
     pid = match["pid"]
     key = f"{match['ident']}[{pid or ''}]"
-    return Wrapped(key, seconds, inner.replace("#011", "\t"), _layer(match["ident"]), int(pid) if pid else None)
+    inner = inner.replace("#011", "\t").replace("#012", "\n")
+    return Wrapped(key, seconds, inner, _layer(match["ident"]), int(pid) if pid else None)
 
 
 def _layer(ident: str) -> str | None:
