@@ -64,6 +64,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--from-version", "old_version", help="Odoo version of --from.")
 @click.option("--to-version", "new_version", help="Odoo version of --to.")
 @click.option("--calibrate", is_flag=True, help="Take measured connections where they are below the model's too.")
+@click.option("--history", type=_FILE, help="Calibrate by a history that `slotwise record` keeps.")
 @click.option("--rolling", is_flag=True, help="Old and new hosts run together for a while.")
 @click.option("--what-if", multiple=True, metavar="FIELD=VALUE", help="Try a change; repeatable.")
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text")
@@ -76,6 +77,7 @@ def command(
     offline: bool,
     timeout_seconds: float,
     snapshot: Path | None,
+    history: Path | None,
     fleet: Path | None,
     old: Path | None,
     new: Path | None,
@@ -106,6 +108,7 @@ def command(
         changes=changes,
         look=partial(look, configs, dsn, consoles, (), offline, timeout_seconds) if live or not meant else None,
         snapshot=snapshot,
+        history=history,
         fleet=fleet,
         old=old,
         new=new,

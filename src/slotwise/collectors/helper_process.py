@@ -7,8 +7,10 @@ it while this process imports rules and looks at /proc. Only what this file need
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING
 
-from slotwise.collectors.isolation import Workshop
+if TYPE_CHECKING:
+    from slotwise.collectors.isolation import Workshop
 
 _LIVE_COMMANDS = frozenset({"doctor", "snapshot"})
 _NO_CONNECTION = ("--snapshot", "--offline", "--help", "-h")
@@ -28,6 +30,9 @@ def workshop() -> Workshop:
 
 
 def _start() -> Workshop:
+    # Here, because every command passes by this file and few of them look at a live server.
+    from slotwise.collectors.isolation import Workshop
+
     return Workshop(_perform, _prepare)
 
 

@@ -32,6 +32,7 @@ class PlanRequest(msgspec.Struct, frozen=True, kw_only=True):
     changes: Mapping[str, object] = {}
     look: Callable[[], Snapshot] | None = None
     snapshot: Path | None = None
+    history: Path | None = None
     fleet: Path | None = None
     old: Path | None = None
     new: Path | None = None
@@ -60,7 +61,7 @@ def plan(request: PlanRequest) -> PlanReport:
         raise OperatorError(f"{missing} is missing", "give both --from OLD and --to NEW")
     if request.old is not None and request.new is not None:
         return _compared(request, request.old, request.new)
-    subject = _subject(request)
+    subject = _calibrated(_subject(request), request)
     plans = _plans(subject)
     tightest = _tightest(subject, plans)
     return PlanReport(
@@ -95,6 +96,14 @@ def _subject(request: PlanRequest) -> Subject:
         seen = request.look()
         return _with_flags(subject_of(seen, seen.host, request.calibrate), request)
     return _with_flags(_from_flags(request), request)
+
+
+def _calibrated(subject: Subject, request: PlanRequest) -> Subject:
+    if request.history is None:
+        return subject
+    from slotwise.commands.plan_history import with_history
+
+    return with_history(subject, request.history, request.calibrate)
 
 
 def _from_flags(request: PlanRequest) -> Subject:
@@ -177,6 +186,9 @@ def _what_if(text: str, subject: Subject, server: str) -> WhatIf:
 def _compared(request: PlanRequest, old: Path, new: Path) -> PlanReport:
     from slotwise.capacity.transition import transition
 
+    if request.history is not None:
+        remedy = "plan each of them by itself with --history, or compare without it"
+        raise OperatorError("--history with --from and --to: a history is of one installation", remedy)
     before = _read(old, request, request.old_version)
     if before.bare:
         before = _with_flags(before, msgspec.structs.replace(request, changes=_shared(request.changes)))

@@ -19,6 +19,7 @@ def summed(rounds: Sequence[Round], begin: float, seconds: float) -> Round:
     last = rounds[-1]
     counts = [r.used for r in known if r.used is not None]
     peak = max(known, key=lambda r: r.used or 0) if known else last
+    totals = [r for r in rounds if r.pooled_transactions is not None]
     oldest = [r.oldest_idle_in_transaction_seconds for r in rounds if r.oldest_idle_in_transaction_seconds is not None]
     return structs.replace(
         peak,
@@ -31,6 +32,8 @@ def summed(rounds: Sequence[Round], begin: float, seconds: float) -> Round:
         # The newest start: rounds are compared by it to tell a restart.
         server_started_at=next((r.server_started_at for r in reversed(rounds) if r.server_started_at), None),
         oldest_idle_in_transaction_seconds=max(oldest, default=None),
+        pooled_transactions=totals[-1].pooled_transactions if totals else None,
+        pooled_transaction_seconds=totals[-1].pooled_transaction_seconds if totals else None,
         used_least=min(counts, default=None),
         used_mean=sum(counts) / len(counts) if counts else None,
         looks=len(rounds),

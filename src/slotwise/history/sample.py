@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Callable
+from typing import TypeVar
 
 from slotwise.capacity.slots import Slots, slots
 from slotwise.findings import Verdict
@@ -12,7 +14,7 @@ from slotwise.rules.diagnosis import holders
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.ownership import Sessions
-from slotwise.snapshot.pgbouncer import PgBouncers
+from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers
 from slotwise.snapshot.postgres import Server
 from slotwise.snapshot.refusals import Refusals
 from slotwise.snapshot.round import FindingSeen, HolderCount, PoolCount, Round
@@ -21,6 +23,7 @@ from slotwise.snapshot.sessions import sessions
 
 _NUMBERS = re.compile(r"[-_ :#@.]*\d+")
 _LONGEST_NAME = 63
+_Number = TypeVar("_Number", int, float)
 
 
 def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] | None = None) -> Round:
@@ -53,6 +56,8 @@ def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] | None = None) ->
         server_started_at=server.started_at if server else None,
         in_recovery=server.in_recovery if server else None,
         oldest_idle_in_transaction_seconds=_oldest_idle_in_transaction(snapshot, seen),
+        pooled_transactions=_total(snapshot, lambda one: one.total_xact_count),
+        pooled_transaction_seconds=_total(snapshot, lambda one: one.total_xact_time_seconds),
     )
 
 
@@ -124,6 +129,15 @@ def _pool_counts(snapshot: Snapshot) -> tuple[PoolCount, ...]:
         for pool in bouncer.pools
         if pool.database != "pgbouncer"
     )
+
+
+def _total(snapshot: Snapshot, counted: Callable[[PgBouncer], _Number | None]) -> _Number | None:
+    """The sum over every PgBouncer; None where one does not tell, because a part of a sum would look like a fall."""
+    found = (
+        [counted(one) for one in snapshot.pgbouncers.pgbouncers] if isinstance(snapshot.pgbouncers, PgBouncers) else []
+    )
+    known = [one for one in found if one is not None]
+    return sum(known) if known and len(known) == len(found) else None
 
 
 def _walls(snapshot: Snapshot) -> dict[str, int]:

@@ -60,6 +60,9 @@ class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     ``judged`` says whether the rules were asked in this look: only then no finding means that there was none. None: an
     earlier slotwise kept the round and did not say. ``unjudged`` are the ids of rules that lacked evidence.
+
+    ``pooled_transactions`` and ``pooled_transaction_seconds`` are what the PgBouncers on the way have counted since
+    they started (SHOW STATS), of a sum as its last look saw them.
     """
 
     at: float
@@ -75,6 +78,8 @@ class Round(Struct, frozen=True, kw_only=True, omit_defaults=True):
     server_started_at: float | None = None
     in_recovery: bool | None = None
     oldest_idle_in_transaction_seconds: float | None = None
+    pooled_transactions: int | None = None
+    pooled_transaction_seconds: float | None = None
     seconds: float = 0.0
     used_least: int | None = None
     used_mean: float | None = None
