@@ -66,7 +66,7 @@ def test_a_snapshot_and_a_history_together(tmp_path: Path) -> None:
 
 
 def test_what_a_history_cannot_say_is_refused(tmp_path: Path) -> None:
-    short = history(tmp_path / "short.db", 3, 1)
+    short = history(tmp_path / "short.db", 1, 1)
     with pytest.raises(OperatorError, match="too little"):
         plan(PlanRequest(changes=FLAGS, history=short))
     with pytest.raises(OperatorError, match="no history"):
