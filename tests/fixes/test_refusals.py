@@ -80,7 +80,7 @@ def test_a_lock_table_too_small_for_a_dump() -> None:
 
 
 def test_huge_pages() -> None:
-    room = {"huge_pages_total_bytes": 200 * MIB, "shared_memory_bytes": 190 * MIB}
+    room = {"huge_pages_bytes": 200 * MIB, "shared_memory_bytes": 190 * MIB}
     assert said({"max_connections": "200"}, **room) == []
     assert said({"max_connections": "200"}, huge_pages="on", **room) == []
     (why,) = said({"max_connections": "500"}, huge_pages="on", **room)

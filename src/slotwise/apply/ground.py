@@ -45,6 +45,7 @@ def read_postgres(
         superuser = session.info.parameter_status("is_superuser") == "on"
         found_platform = platform or _platform(session, snapshot)
         files = _files(session, snapshot, superuser)
+        shared = _shared_memory(session)
         ground = PostgresGround(
             address=snapshot.server.address if isinstance(snapshot.server, Server) else f"port {session.info.port}",
             version_num=version,
@@ -64,8 +65,8 @@ def read_postgres(
                     " WHERE nspname = 'slotwise_pgbouncer'"
                 ).fetchall()
             ),
-            huge_pages_total_bytes=_huge_pages() if _postmaster(snapshot) is not None else None,
-            shared_memory_bytes=_shared_memory(session),
+            huge_pages_bytes=huge_pages_bytes(shared) if _postmaster(snapshot) is not None else None,
+            shared_memory_bytes=shared,
             **files,
         )
     relations, database = _relations(way, snapshot)
@@ -101,14 +102,15 @@ def _platform(session: Connection[tuple[Any, ...]], snapshot: Snapshot) -> Platf
     if "cnpg" in str(_value(session, "SELECT current_setting('cluster_name', true)")):
         return "cloudnativepg"
     here = _postmaster(snapshot)
-    return "patroni" if here is not None and _parent_is_patroni(here.pid) else "self-hosted"
+    return "patroni" if here is not None and parent_is_patroni(here.pid) else "self-hosted"
 
 
-def _parent_is_patroni(pid: int) -> bool:
+def parent_is_patroni(pid: int, root: Path = Path("/")) -> bool:
+    """Whether Patroni has started this postmaster: it would write over what slotwise sets."""
     try:
-        status = Path(f"/proc/{pid}/stat").read_text()
+        status = (root / f"proc/{pid}/stat").read_text()
         parent = int(status.rpartition(")")[2].split()[1])
-        return b"patroni" in Path(f"/proc/{parent}/cmdline").read_bytes()
+        return b"patroni" in (root / f"proc/{parent}/cmdline").read_bytes()
     except (OSError, ValueError, IndexError):
         return False
 
@@ -222,15 +224,23 @@ def _shared_memory(session: Connection[tuple[Any, ...]]) -> int | None:
     return int(value) if value is not None else None
 
 
-def _huge_pages() -> int | None:
+def huge_pages_bytes(own_bytes: int | None, root: Path = Path("/")) -> int | None:
+    """Huge pages of the default size that a restarted server finds: those that nobody has or has been promised, and
+    those that the running one gives back (``own_bytes``, its shared memory). None where that cannot be read.
+
+    Documentation/admin-guide/mm/hugetlbpage.rst: HugePages_Rsvd of the free ones are promised already.
+    """
     try:
-        lines = Path("/proc/meminfo").read_text().splitlines()
+        lines = (root / "proc/meminfo").read_text().splitlines()
     except OSError:
         return None
     values = {line.split(":")[0]: int(line.split()[1]) for line in lines if line.startswith("Huge")}
-    if "HugePages_Total" not in values or "Hugepagesize" not in values:
+    names = ("HugePages_Total", "HugePages_Free", "HugePages_Rsvd", "Hugepagesize")
+    if own_bytes is None or not values.keys() >= set(names):
         return None
-    return values["HugePages_Total"] * values["Hugepagesize"] * 1024
+    total, free, promised, kibibytes = (values[name] for name in names)
+    size = kibibytes * 1024
+    return min(total, max(0, free - promised) - (-own_bytes // size)) * size
 
 
 def _relations(way: Way, snapshot: Snapshot) -> tuple[int | None, str | None]:

@@ -13,6 +13,7 @@ from msgspec import Struct
 from slotwise.apply.ground import read_files, read_postgres
 from slotwise.apply.servers import Way
 from slotwise.capacity.routes import routes
+from slotwise.collectors.machine import collect_machine
 from slotwise.errors import OperatorError
 from slotwise.fixes.ground import Ground, PgBouncerGround, Platform, PostgresGround
 from slotwise.fixes.pooler import UNIT
@@ -21,7 +22,7 @@ from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers
-from slotwise.snapshot.processes import Host, ServerProcesses
+from slotwise.snapshot.processes import ServerProcesses
 
 DEBIAN_INI = "/etc/pgbouncer/pgbouncer.ini"
 
@@ -126,7 +127,6 @@ def read_ground(snapshot: Snapshot, reach: Reach, platform: str | None, live: bo
     odoo = snapshot.odoo.instances if isinstance(snapshot.odoo, Odoo) else ()
     paths = tuple(dict.fromkeys(i.config_file for i in odoo if i.config_file))
     postgres, gap = _postgres(snapshot, reach, platform)
-    machine = snapshot.machine if isinstance(snapshot.machine, Host) else None
     pgbouncer = on_the_way(snapshot)
     drop_in = path_of(UNIT)
     return Ground(
@@ -134,7 +134,7 @@ def read_ground(snapshot: Snapshot, reach: Reach, platform: str | None, live: bo
         postgres=postgres,
         postgres_gap=gap,
         pgbouncer=_pgbouncer(pgbouncer, reach) if pgbouncer is not None else None,
-        memory_limit_bytes=machine.memory_limit_bytes if machine is not None and _server_here(snapshot) else None,
+        memory_limit_bytes=server_memory_limit_bytes(snapshot),
         poolers_on_the_way=len(all_on_the_way(snapshot)),
         systemd_unit=_runs_as_unit(pgbouncer.pid if pgbouncer is not None else None),
         pgbouncer_open_files=pgbouncer.process_limit_nofile if pgbouncer is not None else None,
@@ -152,8 +152,14 @@ def _postgres(snapshot: Snapshot, reach: Reach, platform: str | None) -> tuple[P
         return None, f"{error.problem}: {error.remedy}"
 
 
-def _server_here(snapshot: Snapshot) -> bool:
-    return isinstance(snapshot.server_processes, ServerProcesses) and snapshot.server_processes.chosen is not None
+def server_memory_limit_bytes(snapshot: Snapshot, root: Path = Path("/")) -> int | None:
+    """The tightest memory limit of the control groups of PostgreSQL's own process: its service may have one
+    (MemoryMax=) that neither slotwise nor Odoo has. None where there is none, or the server is elsewhere."""
+    here = snapshot.server_processes
+    if not isinstance(here, ServerProcesses) or here.chosen is None:
+        return None
+    machine = collect_machine(root, here.chosen)
+    return None if isinstance(machine, Unavailable) else machine.memory_limit_bytes
 
 
 def on_the_way(snapshot: Snapshot) -> PgBouncer | None:

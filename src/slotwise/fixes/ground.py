@@ -58,7 +58,8 @@ class PostgresGround(Struct, frozen=True, kw_only=True):
     relations_database: str | None = None
     sessions: int | None = None
     """Client sessions open now."""
-    huge_pages_total_bytes: int | None = None
+    huge_pages_bytes: int | None = None
+    """Huge pages that this server finds when it is started again."""
     shared_memory_bytes: int | None = None
     secrets: dict[str, str] = field(default_factory=dict)
     functions: frozenset[str] = frozenset()

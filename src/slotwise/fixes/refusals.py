@@ -168,18 +168,22 @@ def _huge_pages(wanted: dict[str, str], settings: Settings, here: PostgresGround
         return []
     name = next(n for n in ("max_connections", "max_locks_per_transaction") if n in wanted)
     change = f"{name} {_integer(settings, name)} → {wanted[name]}"
-    if here.huge_pages_total_bytes is None or here.shared_memory_bytes is None:
+    if here.huge_pages_bytes is None or here.shared_memory_bytes is None:
         why = "huge_pages is on, and whether the reserved pages suffice could not be read here"
-        return [Refused(change, why, "check `postgres -C shared_memory_size_in_huge_pages` while it is stopped")]
+        # shared_memory_size_in_huge_pages is of 15; before it the documentation goes by the postmaster's VmPeak.
+        check = "check `postgres -C shared_memory_size_in_huge_pages` while it is stopped"
+        if here.version_num < 150000:
+            check = "compare VmPeak in /proc/PID/status of the postmaster with the huge pages in /proc/meminfo"
+        return [Refused(change, why, check)]
     needed = here.shared_memory_bytes + grown
-    if needed <= here.huge_pages_total_bytes:
+    if needed <= here.huge_pages_bytes:
         return []
     mib = KIB * KIB
     return [
         Refused(
             change,
-            f"huge_pages is on, {needed // mib} MiB of shared memory exceed {here.huge_pages_total_bytes // mib} MiB"
-            " of reserved huge pages, and PostgreSQL would not start",
+            f"huge_pages is on, {needed // mib} MiB of shared memory exceed {here.huge_pages_bytes // mib} MiB"
+            " of huge pages that are free for it, and PostgreSQL would not start",
             "raise vm.nr_hugepages first",
         )
     ]
