@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from slotwise.commands.scan import ScanOptions, scan
+from slotwise.commands.scan_fix import fix_files
 from slotwise.commands.scan_request import ScanRequest, run
 from slotwise.leaks.report import ScanReport
 from tests.leaks.corpus_marks import CORPUS
@@ -122,3 +123,32 @@ def test_what_is_not_mechanical_is_left_alone(why: str, tmp_path: Path, monkeypa
 def test_with_on_psycopg2_keeps_the_commit(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     source = "import psycopg2\n\n\ndef f(dsn):\n    with psycopg2.connect(dsn) as conn:\n        g(conn)\n"
     assert "    with closing(psycopg2.connect(dsn)) as conn, conn:\n" in cured(tmp_path, source, monkeypatch)
+
+
+RELABELLED = {
+    # A cure in a nested function made the scan believe that it closes the variable of the same name around it.
+    "a nested function's own name": (
+        "    for x in d:\n        a = psycopg2.connect(d)\n    def g():\n        a = psycopg2.connect(d)\n"
+        "        with psycopg2.connect(d) as a:\n            b.close()\n    g()\n"
+    ),
+    # A leak hid that its cursor is a second one in every turn, so that the cure seemed to bring that finding.
+    "a second cursor in a loop": (
+        "    for x in d:\n        a = self.env.registry.cursor()\n        b = self.env.registry.cursor()\n"
+    ),
+    "a name that is given away": (
+        "    a = psycopg2.connect(d)\n    a.commit()\n    a = psycopg2.connect(d)\n    a.close()\n"
+    ),
+}
+
+
+@pytest.mark.parametrize("why", RELABELLED)
+def test_the_cure_of_one_leak_does_not_rename_another(why: str, tmp_path: Path) -> None:
+    path = tmp_path / "code.py"
+    path.write_text(f"import psycopg2\n\n\ndef f(self, d):\n{RELABELLED[why]}")
+    now = report(tmp_path)
+    while fix_files(now, tmp_path):
+        after = report(tmp_path)
+        assert len(after.active) < len(now.active)
+        assert {j.leak.pattern_id for j in after.active} <= {j.leak.pattern_id for j in now.active}
+        now = after
+    assert not any(judged.leak.edits for judged in now.active)

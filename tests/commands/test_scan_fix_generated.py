@@ -5,7 +5,7 @@ import tempfile
 from collections import Counter
 from pathlib import Path
 
-from hypothesis import HealthCheck, given, seed, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from slotwise.commands.scan import ScanOptions, scan
@@ -110,7 +110,6 @@ def strings(text: str) -> Counter[str]:
     return Counter(value for value in constants if isinstance(value, str))
 
 
-@seed(1)
 @settings(max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(PROGRAMS)
 def test_generated_programs_are_cured_or_left_alone(program: tuple[str, str, str, bool]) -> None:

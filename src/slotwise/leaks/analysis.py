@@ -8,7 +8,8 @@ import re
 from slotwise.leaks.closures import RELEASES, closes_attribute, released_in
 from slotwise.leaks.flow import TooComplex, Walk
 from slotwise.leaks.held import SlowCall
-from slotwise.leaks.outline import AddonOutline, ModuleOutline, Unit, own_nodes
+from slotwise.leaks.outline import AddonOutline, ClassOutline, ModuleOutline, Unit, own_nodes
+from slotwise.leaks.owners import owner_kind
 from slotwise.leaks.resources import CURSOR, ENGINE, Kind, Meanings, names_other_database
 from slotwise.leaks.state import OPEN, Opened, Opening, State
 from slotwise.leaks.tracking import Handout
@@ -48,6 +49,7 @@ class Analysis:
         self._relevant: dict[int, bool] = {}
         self._running: set[int] = set()
         self._handouts: dict[int, Handout | None] = {}
+        self._owners: dict[int, Kind | None] = {}
 
     def handout(self, unit: Unit) -> Handout | None:
         """What ``unit`` hands out open to its caller. A recursive call learns nothing of itself."""
@@ -59,6 +61,20 @@ class Analysis:
     def closes(self, unit: Unit) -> frozenset[str]:
         """The parameters that ``unit`` gives back for its caller."""
         return frozenset() if id(unit) in self._running else self._closed_parameters(unit)
+
+    def owner(self, outline: ClassOutline) -> Kind | None:
+        """What making an instance of ``outline`` opens, or None: its ``__init__`` (or that of a base) opens nothing."""
+        if id(outline) in self._owners:
+            return self._owners[id(outline)]
+        self._owners[id(outline)] = None  # what a recursive question learns
+        family = self.addon.ancestry(outline)
+        start = next((c.methods["__init__"] for c in family if "__init__" in c.methods), None)
+        if start is not None and not outline.role and id(start) not in self._running and self.relevant(start):
+            facts = self.facts(start)
+            held = [o for o in facts.openings if "end" in facts.ways.get(o.key, {}) or o.kept is not None]
+            methods = {name: unit for c in reversed(family) for name, unit in c.methods.items()}
+            self._owners[id(outline)] = owner_kind(outline, methods, [o for o in held if not o.given_back])
+        return self._owners[id(outline)]
 
     def relevant(self, unit: Unit) -> bool:
         """Whether ``unit`` may hold something of interest: it names something that opens, waits or speaks SQL."""
@@ -181,7 +197,9 @@ class Analysis:
                 return "lost"
             return "unknown" if opening.unknown_line is not None and not opening.closed else "fine"
         if not opening.closed:
-            return "unknown" if opening.unknown_line is not None else "never"
+            if opening.unknown_line is not None:
+                return "unknown"
+            return "lost" if opening.replaced else "never"
         if opening.lost_line is not None:
             return "lost"
         return "branches" if set(ways) - {"exception"} else "success"
@@ -194,19 +212,19 @@ class Analysis:
     def _kept(self, unit: Unit, opening: Opening, ways: dict[str, ast.AST], early: bool) -> str:
         kept = opening.kept
         assert kept is not None
-        if opening.kind is ENGINE and kept.how not in ("closure", "cache"):
+        if opening.kind is ENGINE and (kept.how not in ("closure", "cache") or _once_a_process(unit, kept.how)):
             return "fine"
         if early:
             return "before fork"
         if kept.how in ("closure", "cache"):
             return "kept"
-        if self._given_back_elsewhere(unit, kept.how, kept.name):
+        if self._given_back_elsewhere(unit, opening.kind, kept.how, kept.name):
             return "fine"
         if opening.given_back and kept.how in ("self", "class"):
             return self._path_fate(opening, ways)
         return "kept"
 
-    def _given_back_elsewhere(self, unit: Unit, how: str, name: str) -> bool:
+    def _given_back_elsewhere(self, unit: Unit, kind: Kind, how: str, name: str) -> bool:
         """Whether another function of the addon gives back what ``unit`` keeps under ``name``."""
         own = self.addon.related(unit.owner) if unit.owner is not None else []
         mine = {id(c) for c in own}
@@ -221,7 +239,7 @@ class Analysis:
                     receivers = ["module" if module is unit.module else "other"]
                 else:
                     receivers = ["other", "self"] if how != "object" and same_class else ["other"]
-                if any(closes_attribute(other.node, name, of) for of in receivers):
+                if any(closes_attribute(other.node, name, of, by_with=kind.with_releases) for of in receivers):
                     return True
         return False
 
@@ -238,6 +256,11 @@ class Analysis:
 
     def _all_units(self) -> list[Unit]:
         return [unit for module in self.addon.modules for unit in module.units]
+
+
+def _once_a_process(unit: Unit, how: str) -> bool:
+    """Whether ``unit`` is a plain function whose result ``functools`` caches: an engine made so is made to stay."""
+    return how == "cache" and unit.owner is None and not any(name.startswith("ormcache") for name in unit.decorators)
 
 
 def _passed_on(node: ast.AST, name: str) -> bool:

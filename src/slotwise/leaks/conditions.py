@@ -26,11 +26,33 @@ def worth_remembering(nodes: Iterable[ast.AST]) -> frozenset[str]:
     for node in nodes:
         if isinstance(node, (ast.If, ast.While, ast.IfExp)):
             seen.update(set(_atoms(node.test)))
-        elif (
-            isinstance(node, ast.Assign) and isinstance(node.value, ast.Constant) and node.value.value in (True, False)
-        ):
+        elif isinstance(node, ast.Assign) and _is_truth(node.value):
             seen.update(t.id for t in node.targets if isinstance(t, ast.Name))
+            if not isinstance(node.value, ast.Constant):
+                seen.update(set(_atoms(node.value)))
+        elif isinstance(node, (ast.Assign, ast.Return)) and isinstance(node.value, ast.BoolOp):
+            seen.update({text for operand in node.value.values[:-1] for text in _atoms(operand)})
     return frozenset(text for text, count in seen.items() if count > 1)
+
+
+def decided_name(node: ast.Assign, memorable: frozenset[str]) -> str | None:
+    """The name in ``own = conn is None`` when the paths of its function are told apart by it."""
+    target = node.targets[0]
+    if len(node.targets) > 1 or not isinstance(target, ast.Name) or target.id not in memorable:
+        return None
+    return (
+        target.id if isinstance(node.value, (ast.Compare, ast.UnaryOp, ast.BoolOp)) and _is_truth(node.value) else None
+    )
+
+
+def _is_truth(node: ast.expr) -> bool:
+    if isinstance(node, ast.Constant):
+        return node.value is True or node.value is False
+    if isinstance(node, ast.UnaryOp):
+        return isinstance(node.op, ast.Not) and (chain(node.operand) is not None or _is_truth(node.operand))
+    if isinstance(node, ast.BoolOp):
+        return all(_is_truth(value) for value in node.values)
+    return isinstance(node, ast.Compare) and atom_text(node) is not None
 
 
 def _atoms(test: ast.expr) -> list[str]:

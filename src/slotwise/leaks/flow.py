@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterable, Iterator
 
-from slotwise.leaks.conditions import assume, worth_remembering
+from slotwise.leaks.conditions import assume, decided_name, worth_remembering
 from slotwise.leaks.effects import Effects
 from slotwise.leaks.names import chain
 from slotwise.leaks.state import CLOSED, HANDED_OUT, NOTHING, OPEN, KeptAt, Opened, Opening, State, Value
@@ -123,8 +123,14 @@ class Walk(Effects):
 
     def _on_Assign(self, node: ast.Assign, states: dict[State, None]) -> Flow:
         flow = Flow()
+        decided = decided_name(node, self.memorable)
         for state in states:
             for after, value in self.value(node.value, state):
+                if decided is not None and not value.keys:
+                    for truth in (True, False):
+                        for taken in assume(node.value, after, truth, self.memorable):
+                            flow.next[taken.assigned(decided, NOTHING, truth)] = None
+                    continue
                 for target in node.targets:
                     self.meanings_of(target, node.value)
                     after = self.assign(target, value, after, node.value)
@@ -272,11 +278,12 @@ class Walk(Effects):
         managed: frozenset[Opened] = frozenset()
         for state in states:
             for after, value in self.value(item.context_expr, state):
-                keys = self.managed_by_with(value)
+                keys = self.managed_by_with(value, self.ends_stack(item.context_expr))
                 managed |= keys
                 if item.optional_vars is not None:
                     after = self.assign(item.optional_vars, Value(value.keys, value.via), after, None)
                     self.meanings_of(item.optional_vars, item.context_expr)
+                    self.ends_stack(item.optional_vars)
                 entered[after] = None
         self.raised.append({})
         inner = self.with_items(items[1:], node, self.bounded(entered))
@@ -313,7 +320,7 @@ class Walk(Effects):
             outside = {}
         if node.handlers:
             caught_all = False
-            entering = dict.fromkeys(raised) or dict(flow.next)
+            entering = dict.fromkeys(raised) or dict(flow.next) or dict.fromkeys(flow.returns)
             for handler in node.handlers:
                 self.raised.append({})
                 self.handler_depth += 1

@@ -46,7 +46,8 @@ def imports_of(tree: ast.Module, module: str, is_package: bool, addon: str) -> d
     for statement in tree.body:
         if isinstance(statement, ast.Assign) and len(statement.targets) == 1:
             target = statement.targets[0]
-            called = _called_later(statement.value)
+            called = called_later(statement.value)
+            called = None if isinstance(called, ast.Name) else called
             named = dotted(called, found) if called is not None else None
             if isinstance(target, ast.Name) and named is not None and "." in named:
                 found[target.id] = named
@@ -65,9 +66,9 @@ def _import_statements(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom
             stack.extend(getattr(node, field, None) or ())
 
 
-def _called_later(value: ast.expr) -> ast.expr | None:
+def called_later(value: ast.expr) -> ast.expr | None:
     """The callable in ``connect = psycopg2.connect`` and in ``functools.partial(psycopg2.connect, ...)``."""
-    if isinstance(value, ast.Attribute):
+    if isinstance(value, (ast.Attribute, ast.Name)):
         return value
     if isinstance(value, ast.Call) and value.args:
         name = chain(value.func)

@@ -190,6 +190,13 @@ class AddonOutline:
                 if target.startswith(ADDON) and target in self.aliases:
                     module.names[alias] = self.aliases[target]
 
+    def ancestry(self, outline: ClassOutline) -> list[ClassOutline]:
+        """``outline`` and its bases inside the addon, by name, the nearest first."""
+        found = [outline]
+        for current in found:
+            found += [c for base in current.bases for c in self.classes.get(base, ())[:1] if c not in found]
+        return found
+
     def related(self, outline: ClassOutline) -> list[ClassOutline]:
         """``outline`` with its bases and its descendants inside the addon, by name."""
         found = {id(outline): outline}

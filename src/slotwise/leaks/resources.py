@@ -16,12 +16,16 @@ from slotwise.leaks.names import chain, dotted
 
 
 class Kind(msgspec.Struct, frozen=True):
-    """A kind of thing that holds a slot: its noun, the methods that give it back, and whether ``with`` does."""
+    """A kind of thing that holds a slot: its noun, the methods that give it back, and whether ``with`` does.
+
+    ``attribute`` is where an object of the addon keeps the connection that makes it such a thing.
+    """
 
     name: str
     noun: str
     releases: frozenset[str]
     with_releases: bool
+    attribute: str = ""
 
 
 CURSOR = Kind("cursor", "Odoo cursor", frozenset({"close"}), True)
@@ -83,6 +87,11 @@ _REGISTRY_NAME = re.compile(r"^_?(?:[a-z0-9_]*_)?(?:registry|reg)\d?$")
 _ENGINE_NAME = re.compile(r"(?:^|_)engine$", re.IGNORECASE)
 _POOL_NAME = re.compile(r"(?:^|_)(?:pool|connections)$", re.IGNORECASE)
 _OTHER_DATABASE = re.compile(r"mysql|mariadb|mssql|sqlite|oracle|pyodbc|pymssql|hana|firebird|db2|snowflake|duckdb")
+
+
+def article(noun: str) -> str:
+    """The noun with its article."""
+    return f"an {noun}" if noun[:1] in "AEIOUaeiou" else f"a {noun}"
 
 
 class Meanings(msgspec.Struct):

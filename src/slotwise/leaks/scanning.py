@@ -70,9 +70,11 @@ def _read(
 
 
 def _wrapper_names(analysis: Analysis) -> frozenset[str]:
-    """Names of functions that hand out something open, or hand on what another one does."""
-    units = (unit for module in analysis.addon.modules for unit in module.units)
-    return frozenset(unit.name for unit in units if analysis.handout(unit) is not None)
+    """Names of functions that hand out something open, also from another one, and of classes that hold it."""
+    modules = analysis.addon.modules
+    found = {unit.name for module in modules for unit in module.units if analysis.handout(unit) is not None}
+    classes = (outline for module in modules for outline in module.classes.values())
+    return frozenset(found | {outline.name for outline in classes if analysis.owner(outline) is not None})
 
 
 def _facts(analysis: Analysis, series: str | None, not_judged: dict[str, NotJudged]) -> AddonFacts:

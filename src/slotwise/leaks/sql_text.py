@@ -39,18 +39,27 @@ class SqlUse(msgspec.Struct, frozen=True):
 def statements_of(unit: Unit) -> Iterator[SqlUse]:
     """Every SQL statement that ``unit`` sends and whose text can be known."""
     local: dict[str, ast.expr] = {}
+    turns: dict[str, list[ast.expr]] = {}
     for node in sorted(unit.nodes, key=lambda n: (getattr(n, "lineno", 0), getattr(n, "col_offset", 0))):
         if isinstance(node, ast.Assign) and len(node.targets) == 1 and isinstance(node.targets[0], ast.Name):
             local[node.targets[0].id] = node.value
+        elif isinstance(node, ast.AugAssign) and isinstance(node.op, ast.Add) and isinstance(node.target, ast.Name):
+            before = local.get(node.target.id)
+            if before is not None:
+                local[node.target.id] = ast.copy_location(ast.BinOp(before, ast.Add(), node.value), node)
+        elif isinstance(node, (ast.For, ast.AsyncFor)) and isinstance(node.target, ast.Name):
+            series = local.get(node.iter.id, node.iter) if isinstance(node.iter, ast.Name) else node.iter
+            turns[node.target.id] = list(series.elts) if isinstance(series, (ast.List, ast.Tuple, ast.Set)) else []
         if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Attribute):
             continue
         if node.func.attr not in _EXECUTING or not node.args:
             continue
-        text = sql_of(node.args[0], unit, local)
-        if text is None:
-            continue
-        for words in split(text):
-            yield SqlUse(unit, node, words, text)
+        sent = node.args[0]
+        for expression in turns.get(sent.id, [sent]) if isinstance(sent, ast.Name) else [sent]:
+            text = sql_of(expression, unit, local)
+            if text is not None:
+                for words in split(text):
+                    yield SqlUse(unit, node, words, text)
 
 
 def sql_of(node: ast.expr, unit: Unit, local: dict[str, ast.expr], depth: int = 0) -> str | None:
@@ -60,13 +69,14 @@ def sql_of(node: ast.expr, unit: Unit, local: dict[str, ast.expr], depth: int = 
     if isinstance(node, ast.Constant):
         return node.value if isinstance(node.value, str) else None
     if isinstance(node, ast.JoinedStr):
-        return "".join(str(part.value) if isinstance(part, ast.Constant) else UNKNOWN_PART for part in node.values)
+        return "".join(_part(part, unit, local, depth) for part in node.values)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Add):
         left = sql_of(node.left, unit, local, depth + 1)
         right = sql_of(node.right, unit, local, depth + 1)
         return None if left is None and right is None else (left or UNKNOWN_PART) + (right or UNKNOWN_PART)
     if isinstance(node, ast.BinOp) and isinstance(node.op, ast.Mod):
-        return sql_of(node.left, unit, local, depth + 1)
+        template = sql_of(node.left, unit, local, depth + 1)
+        return _filled(template, node.right, unit, local, depth)
     if isinstance(node, ast.IfExp):
         return sql_of(node.body, unit, local, depth + 1)
     if isinstance(node, ast.Call):
@@ -78,6 +88,24 @@ def sql_of(node: ast.expr, unit: Unit, local: dict[str, ast.expr], depth: int = 
     return sql_of(constant, unit, {}, depth + 1) if constant is not None else None
 
 
+def _part(node: ast.expr, unit: Unit, local: dict[str, ast.expr], depth: int) -> str:
+    """One piece of an f-string."""
+    if isinstance(node, ast.FormattedValue):
+        return sql_of(node.value, unit, local, depth + 1) or UNKNOWN_PART
+    return str(node.value) if isinstance(node, ast.Constant) else UNKNOWN_PART
+
+
+def _filled(template: str | None, values: ast.expr, unit: Unit, local: dict[str, ast.expr], depth: int) -> str | None:
+    """``template % values`` where the values are known text; a ``%s`` whose value is not stays as it is."""
+    if template is None:
+        return None
+    parts = list(values.elts) if isinstance(values, ast.Tuple) else [values]
+    for part in parts:
+        known = sql_of(part, unit, local, depth + 1)
+        template = template.replace("%s", known if known is not None else UNKNOWN_PART, 1)
+    return template
+
+
 def _of_call(node: ast.Call, unit: Unit, local: dict[str, ast.expr], depth: int) -> str | None:
     last = (chain(node.func) or "").rpartition(".")[2]
     if isinstance(node.func, ast.Attribute):
@@ -86,8 +114,8 @@ def _of_call(node: ast.Call, unit: Unit, local: dict[str, ast.expr], depth: int)
             text = sql_of(node.func.value, unit, local, depth + 1)
             return re.sub(r"\{[^{}]*\}", UNKNOWN_PART, text) if text is not None and last == "format" else text
         if last == "join" and node.args and isinstance(node.args[0], (ast.List, ast.Tuple)):
-            parts = [sql_of(part, unit, local, depth + 1) or UNKNOWN_PART for part in node.args[0].elts]
-            return " ".join(parts)
+            glue = sql_of(node.func.value, unit, local, depth + 1) or " "
+            return glue.join(sql_of(part, unit, local, depth + 1) or UNKNOWN_PART for part in node.args[0].elts)
     if last in (*_BUILDERS, "dedent", "cleandoc") and node.args:
         return sql_of(node.args[0], unit, local, depth + 1)
     return None

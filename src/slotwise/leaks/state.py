@@ -27,6 +27,7 @@ class Opening:
         self.with_used = False
         self.managed = False
         self.lost_line: int | None = None
+        self.replaced = False  # its name went to something else that was opened
         self.thread_line: int | None = None
         self.thread_known = False
         self.yield_line: int | None = None
@@ -52,7 +53,7 @@ DIRECT, INSIDE, BY_CURSOR = "", ".*", ".connection"
 class Value:
     """What an expression yields: the opened things in it, and how it holds them."""
 
-    __slots__ = ("closing", "keys", "parts", "via")
+    __slots__ = ("closing", "items", "keys", "parts", "via")
 
     def __init__(
         self,
@@ -61,11 +62,13 @@ class Value:
         *,
         closing: bool = False,
         parts: tuple[Value, ...] | None = None,
+        items: tuple[tuple[str, Value], ...] = (),
     ) -> None:
         self.keys = keys
         self.via = via
         self.closing = closing
         self.parts = parts
+        self.items = items  # of a literal dictionary: what each constant key holds
 
 
 NOTHING = Value()
@@ -103,6 +106,16 @@ class State:
             found |= self.bound.get(".".join(parts[:length]) + ".*", frozenset())
         return found
 
+    def holds_items(self, name: str) -> frozenset[Opened]:
+        """What is held under constant keys of the container called ``name``."""
+        if not any("[" in bound for bound in self.bound):
+            return frozenset()
+        found: frozenset[Opened] = frozenset()
+        for bound, keys in self.bound.items():
+            if bound.startswith(name + ".["):
+                found |= keys
+        return found
+
     def any_open(self, names: frozenset[Opened]) -> bool:
         """Whether one of these is open here."""
         return any(self.status.get(key) == OPEN for key in names)
@@ -124,7 +137,10 @@ class State:
         """The same point after ``name = value``; ``truth`` is the known truth of the value, or None."""
         bound = {k: v for k, v in self.bound.items() if k not in (name, name + ".*") and not k.startswith(name + ".")}
         facts = {k: v for k, v in self.facts.items() if not _mentions(k, name)} if self.facts else {}
-        if value.keys:
+        if value.items:
+            for key, held in value.items:
+                bound[f"{name}.{key}{held.via}"] = held.keys
+        elif value.keys:
             bound[name + value.via] = value.keys
         elif truth is not None:
             facts[name] = truth

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 
 from slotwise.leaks.facts import Opened
-from slotwise.leaks.resources import CURSOR, POOLS
+from slotwise.leaks.resources import CURSOR, POOLS, article
 from slotwise.leaks.verdicts import Step
 
 _LONGEST_SOURCE = 60
@@ -15,11 +15,6 @@ def source(node: ast.AST) -> str:
     """``node`` as source text, shortened to one line."""
     text = " ".join(ast.unparse(node).split())
     return text if len(text) <= _LONGEST_SOURCE else text[: _LONGEST_SOURCE - 3] + "..."
-
-
-def article(noun: str) -> str:
-    """The noun with its article."""
-    return f"an {noun}" if noun[:1] in "AEIOUaeiou" else f"a {noun}"
 
 
 def path_of(opened: Opened) -> tuple[Step, ...]:

@@ -8,10 +8,10 @@ from typing import Protocol
 
 import msgspec
 
-from slotwise.leaks.closures import released_in, used_in
+from slotwise.leaks.closures import Nested, nested
 from slotwise.leaks.held import SlowCall, SlowNames
-from slotwise.leaks.names import chain
-from slotwise.leaks.outline import AddonOutline, Unit
+from slotwise.leaks.names import called_later, chain
+from slotwise.leaks.outline import AddonOutline, ClassOutline, Unit
 from slotwise.leaks.resources import CURSOR, Kind, Meanings
 from slotwise.leaks.state import (
     CLOSED,
@@ -46,6 +46,9 @@ class Callees(Protocol):
     def closes(self, unit: Unit) -> frozenset[str]:
         """Which of its parameters a function gives back."""
 
+    def owner(self, outline: ClassOutline) -> Kind | None:
+        """What making an instance of a class opens."""
+
 
 class Tracking:
     """What one unit holds open, name by name."""
@@ -62,8 +65,12 @@ class Tracking:
         self.handout: Handout | None = None
         self.slow: dict[int, tuple[ast.Call, SlowCall, bool]] = {}
         self.request_threads: dict[int, ast.Call] = {}
-        self.nested: dict[str, tuple[set[str], set[str]]] = {}
+        self.nested: dict[str, Nested] = {}
+        self._nested_of: dict[int, Nested] = {}
         self.openers: dict[str, Kind] = {}
+        self.aliases: dict[str, ast.expr] = {}
+        self.stacks: set[str] = set()  # exit stacks that no ``with`` ends
+        self._moving: frozenset[Opened] = frozenset()
         self.memorable: frozenset[str] = frozenset()
         self.global_names: set[str] = set()
         self.raised: list[dict[State, ast.AST]] = [{}]
@@ -77,23 +84,44 @@ class Tracking:
             return
         self.meanings.note(text, value)
         self.slow_names.note(text, value)
+        if (
+            isinstance(value, ast.Call)
+            and (chain(value.func) or "").endswith("ExitStack")
+            and isinstance(target, ast.Name)
+        ):
+            self.stacks.add(text)
+        called = called_later(value)
+        if called is not None:
+            self.aliases[text] = called
+        else:
+            self.aliases.pop(text, None)
         if isinstance(value, ast.Lambda):
-            self.nested[text] = (released_in([value.body]), used_in([value.body]))
+            self.nested[text] = self.nested_in(value)
             if isinstance(value.body, ast.Call):
                 kind = self.meanings.opened_by(value.body)
                 if kind is not None:
                     self.openers[text] = kind
 
+    def ends_stack(self, node: ast.expr) -> bool:
+        """Whether ``node`` is an exit stack; as the subject of a ``with`` it is from here on ended by that."""
+        text = chain(node)
+        found = text in self.stacks
+        if text is not None:
+            self.stacks.discard(text)
+        return found
+
     def assign(self, target: ast.expr, value: Value, state: State, source: ast.expr | None) -> State:
         """``state`` after ``target = value``; ``source`` is the expression where it tells a constant."""
         if isinstance(target, (ast.Tuple, ast.List)):
             elements = source.elts if isinstance(source, (ast.Tuple, ast.List)) else []
+            self._moving = value.keys  # ``a, b = b, a`` loses nothing
             for position, element in enumerate(target.elts):
                 part = Value(value.keys, INSIDE) if value.keys else NOTHING
                 if value.parts is not None:
                     part = value.parts[position] if position < len(value.parts) else NOTHING
                 origin = elements[position] if position < len(elements) else None
                 state = self.assign(element, part, state, origin)
+            self._moving = frozenset()
             return state
         if isinstance(target, ast.Starred):
             return self.assign(target.value, value, state, source)
@@ -113,10 +141,13 @@ class Tracking:
         return state
 
     def _note_lost(self, name: str, value: Value, state: State, line: int) -> None:
-        for key in state.holds(name) - value.keys:
+        for key in state.holds(name) - value.keys - self._moving:
             elsewhere = any(key in keys for other, keys in state.bound.items() if other != name)
             opening = self.openings.get(key)
-            if opening is not None and state.status.get(key) == OPEN and not elsewhere and opening.lost_line is None:
+            if opening is None or state.status.get(key) != OPEN or elsewhere:
+                continue
+            opening.replaced |= bool(value.keys)
+            if opening.lost_line is None:
                 opening.lost_line = line
 
     def _keep_in(self, target: ast.expr, text: str | None, value: Value, state: State) -> State:
@@ -124,6 +155,8 @@ class Tracking:
         line = target.lineno
         if isinstance(target, ast.Subscript):
             holder = chain(target.value)
+            if isinstance(target.value, ast.Name) and text is not None and self._is_local(target.value.id):
+                return state.assigned(text, value, None)
             return self._put_into(holder, value.keys, state, line) if holder else self._unknown(value.keys, state, line)
         assert isinstance(target, ast.Attribute)
         if text is None:
@@ -145,6 +178,9 @@ class Tracking:
         elif parts[0] in self.unit.parameters:
             return self._unknown(value.keys, state, line)
         return state
+
+    def _is_local(self, name: str) -> bool:
+        return name not in self.unit.module.globals and name not in self.unit.parameters and self.unit.is_function
 
     def _put_into(self, holder: str, keys: frozenset[Opened], state: State, line: int) -> State:
         """Something open was put into the container called ``holder``."""
@@ -199,8 +235,8 @@ class Tracking:
         )
         return state.opened(key), Value(frozenset({key}))
 
-    def managed_by_with(self, value: Value) -> frozenset[Opened]:
-        """The things that leaving ``with value:`` gives back."""
+    def managed_by_with(self, value: Value, by_stack: bool = False) -> frozenset[Opened]:
+        """The things that leaving ``with value:`` gives back; ``by_stack``: the value is an exit stack."""
         found = set()
         for key in value.keys:
             opening = self.openings[key]
@@ -209,15 +245,25 @@ class Tracking:
                 found.add(key)
             elif value.via == DIRECT:
                 opening.with_used = True
+            elif by_stack:
+                found.add(key)
         return frozenset(found)
 
-    def _run_later(self, body: tuple[set[str], set[str]], state: State, how: str | None, line: int) -> State:
-        releases, uses = body
-        for name, keys in list(state.bound.items()):
+    def nested_in(self, node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda) -> Nested:
+        """What the nested function ``node`` does with the names around it, worked out once."""
+        known = self._nested_of.get(id(node))
+        if known is None:
+            known = self._nested_of[id(node)] = nested(node)
+        return known
+
+    def _run_later(self, body: Nested, state: State, how: str | None, line: int) -> State:
+        for name, held in list(state.bound.items()):
             plain = name.removesuffix(INSIDE)
-            if plain in releases:
-                state = self._closed(keys, state)
-            elif plain in uses and how is not None and state.any_open(keys):
+            given = frozenset(k for k in held if body.gives_back(plain, self.openings[k].kind.with_releases))
+            keys = held - given
+            if given:
+                state = self._closed(given, state)
+            if keys and plain in body.uses and how is not None and state.any_open(keys):
                 if how == "thread":
                     for key in keys:
                         self.openings[key].thread_line, self.openings[key].thread_known = line, True
@@ -228,7 +274,7 @@ class Tracking:
     def kept_by_function(self, returned: ast.expr, state: State, line: int) -> State:
         """A nested function or a lambda is returned: what it uses stays open for as long as it is kept."""
         if isinstance(returned, ast.Lambda):
-            return self._run_later((released_in([returned.body]), used_in([returned.body])), state, "closure", line)
+            return self._run_later(self.nested_in(returned), state, "closure", line)
         if isinstance(returned, ast.Name) and returned.id in self.nested:
             return self._run_later(self.nested[returned.id], state, "closure", line)
         return state

@@ -32,8 +32,8 @@ from collections.abc import Iterator
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
 from slotwise.leaks.mending import cure_of
-from slotwise.leaks.resources import RAW
-from slotwise.leaks.telling import article, path_of, slots_of, source
+from slotwise.leaks.resources import RAW, article
+from slotwise.leaks.telling import path_of, slots_of, source
 
 TITLE = "A database connection is opened and never closed"
 SEVERITY = Severity.WARNING

@@ -28,7 +28,8 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
-from slotwise.leaks.telling import article, is_own_object, source
+from slotwise.leaks.resources import article
+from slotwise.leaks.telling import is_own_object, source
 from slotwise.leaks.verdicts import Step
 
 TITLE = "A cursor or connection is kept for as long as the process lives"

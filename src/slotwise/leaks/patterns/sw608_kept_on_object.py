@@ -27,7 +27,8 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
-from slotwise.leaks.telling import article, is_own_object, source
+from slotwise.leaks.resources import article
+from slotwise.leaks.telling import is_own_object, source
 from slotwise.leaks.verdicts import Step
 
 TITLE = "An object keeps a cursor or connection that its class never closes"

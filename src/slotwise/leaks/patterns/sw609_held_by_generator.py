@@ -28,7 +28,8 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
-from slotwise.leaks.telling import article, source
+from slotwise.leaks.resources import article
+from slotwise.leaks.telling import source
 from slotwise.leaks.verdicts import Step
 
 TITLE = "A generator holds a cursor or connection while it waits"

@@ -31,7 +31,8 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
-from slotwise.leaks.telling import article, slots_of, source
+from slotwise.leaks.resources import article
+from slotwise.leaks.telling import slots_of, source
 from slotwise.leaks.verdicts import Step
 
 TITLE = "A cursor or connection is handed to a thread"

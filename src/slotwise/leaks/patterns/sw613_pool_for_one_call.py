@@ -26,8 +26,8 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
-from slotwise.leaks.resources import POOLS
-from slotwise.leaks.telling import article, path_of, slots_of, source
+from slotwise.leaks.resources import POOLS, article
+from slotwise.leaks.telling import path_of, slots_of, source
 
 TITLE = "A connection pool or engine is made for one call and never disposed of"
 SEVERITY = Severity.WARNING

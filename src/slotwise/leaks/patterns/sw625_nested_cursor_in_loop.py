@@ -33,12 +33,17 @@ from slotwise.leaks.telling import source
 TITLE = "A second cursor is opened in every turn of a loop"
 SEVERITY = Severity.INFO
 
+# Also where the cursor is not given back, which another pattern reports: closing it in each turn would be half a cure.
+_FATES = frozenset({"fine", "never", "success", "branches", "lost"})
+
 
 def find(facts: AddonFacts) -> Iterator[Sighting]:
     """Sightings of this pattern in one addon."""
     for opened in facts.opened:
         opening, loop = opened.opening, opened.opening.in_loop
-        if opened.fate != "fine" or opening.kind is not CURSOR or not isinstance(loop, (ast.For, ast.AsyncFor)):
+        if opening.kind is not CURSOR or not isinstance(loop, (ast.For, ast.AsyncFor)):
+            continue
+        if opened.fate not in _FATES:
             continue
         if opened.unit.module.is_test or not (opened.unit.in_transaction or opening.while_cursor_open):
             continue
