@@ -247,3 +247,20 @@ def test_a_file_that_becomes_readable_is_scanned(tree: Path, monkeypatch: pytest
 def test_single_files_leave_no_cache_behind(tree: Path, tmp_path: Path) -> None:
     assert len(report(tree, paths=(tree / "leaky" / "code.py",), cache=True).findings) == 1
     assert not (tmp_path / "cache").exists()
+
+
+@pytest.mark.parametrize("place", ["odoo/release.py", "release.py"])
+def test_the_series_of_an_addon_without_one_is_that_of_the_odoo_around_it(tree: Path, place: str) -> None:
+    (tree / "leaky" / "__manifest__.py").write_text('{"name": "x", "version": "1.0"}\n')
+    (tree / "leaky" / "code.py").write_text("def f(self):\n    cr = self.pool.cursor()\n    cr.execute('SELECT 1')\n")
+    addons = tree / "addons"
+    addons.mkdir()
+    (tree / "leaky").rename(addons / "leaky")
+    assert "Odoo 19" not in asked(paths=("addons",)).result.decode()
+    (tree / place).parent.mkdir(exist_ok=True)
+    (tree / place).write_text("version_info = (19, 0, 0, FINAL, 0, '')\n")
+    from slotwise.commands import scan as use_case
+
+    use_case._series_around.cache_clear()
+    assert "Odoo 19" in asked(paths=("addons",)).result.decode()
+    use_case._series_around.cache_clear()

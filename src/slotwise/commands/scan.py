@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 import os
 from collections.abc import Iterable, Iterator
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -272,9 +273,24 @@ def _scan_one(task: _Task) -> _Done:
     # Syntax trees are made of very many small objects that need no cycle collector; it would look at them in vain.
     gc.set_threshold(200_000, 20, 20)
     sources, unread, manifest = _read(task)
-    result = scan_addon(task.addon.name, sources, series_of(manifest))
+    series = series_of(manifest) or _series_around(os.path.dirname(task.addon.path))  # noqa: PTH120
+    result = scan_addon(task.addon.name, sources, series)
     result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
     return _Done(task.addon.path, _digest(sources), result, whole=not unread)
+
+
+@lru_cache(maxsize=64)
+def _series_around(folder: str) -> str | None:
+    """The series of the Odoo that the addons in ``folder`` belong to (its own have no series in their manifests)."""
+    from slotwise.collectors.odoo_version import parse_release
+
+    above = os.path.dirname(folder)  # noqa: PTH120
+    for name in (f"{above}/release.py", f"{above}/odoo/release.py", f"{folder}/odoo/release.py"):
+        data = read_bytes(name)
+        series = parse_release(data) if isinstance(data, bytes) else None
+        if series is not None:
+            return series
+    return None
 
 
 def _read(task: _Task) -> tuple[list[SourceFile], list[NotJudged], str]:

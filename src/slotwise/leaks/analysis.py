@@ -17,6 +17,9 @@ from slotwise.leaks.tracking import Handout
 _PARAMETER = Kind("parameter", "parameter", RELEASES, True)
 _OTHER_DRIVERS = frozenset({"pymssql", "pyodbc", "MySQLdb", "pymysql", "cx_Oracle", "oracledb", "hdbcli", "fdb"})
 _MOCKED = re.compile(r"patch(?:\.object)?\([^)]*(?:db_connect|cursor|connect|registry)", re.IGNORECASE)
+# In test mode every cursor of a registry is a TestCursor on the one connection of the test, and HttpCase is always in
+# it: Odoo 17.0 and 18.0 odoo/modules/registry.py enter_test_mode, 19.0 odoo/tests/common.py enter_registry_test_mode.
+_TEST_MODE = re.compile(r"enter_(?:registry_)?test_mode")
 _BEFORE_FORK = frozenset({"_register_hook", "post_load", "_post_load", "post_load_hook", "_auto_init"})
 
 #: Wrappers of wrappers deeper than this are not followed.
@@ -175,8 +178,8 @@ class Analysis:
         ``before fork``; or ``unknown``.
         """
         unit = facts.unit
-        if unit.module.is_test and _MOCKED.search(unit.module.segment(unit.node)):
-            return "fine"  # the test opens a stand-in
+        if unit.module.is_test and _is_stand_in(unit, opening.kind):
+            return "fine"
         ways = facts.ways.get(opening.key, {})
         early = self._before_fork(unit, opening)
         if opening.managed and not ways:
@@ -256,6 +259,14 @@ class Analysis:
 
     def _all_units(self) -> list[Unit]:
         return [unit for module in self.addon.modules for unit in module.units]
+
+
+def _is_stand_in(unit: Unit, kind: Kind) -> bool:
+    """Whether a test opens a mock, or a cursor that borrows no connection of its own."""
+    text = unit.module.segment(unit.node)
+    if _MOCKED.search(text):
+        return True
+    return kind is CURSOR and bool(_TEST_MODE.search(text) or (unit.owner and "HttpCase" in unit.owner.bases))
 
 
 def _once_a_process(unit: Unit, how: str) -> bool:

@@ -131,11 +131,12 @@ def closes_attribute(function: ast.AST, attribute: str, of: str, *, by_with: boo
 
 def _takes_over(func: ast.expr) -> bool:
     last = (chain(func) or "").rpartition(".")[2]
-    return last in ("closing", "aclosing", "putconn", "release", "enter_context", "enterContext", "push")
+    return last in ("closing", "aclosing", "putconn", "release", "give_back", "enter_context", "enterContext", "push")
 
 
 def _given_back(node: ast.expr, attribute: str, takers: set[str], of: str) -> bool:
-    if isinstance(node, ast.Name) and node.id in takers:
+    text = chain(node)
+    if text is not None and text.partition(".")[0] in takers:  # the thing itself, or ``env.cr`` of what holds it
         return True
     return _reads(node, attribute, of)
 

@@ -28,6 +28,22 @@ class RequestCursorUse(msgspec.Struct, frozen=True):
     leaves: bool
 
 
+def commits(node: ast.AST) -> bool:
+    """Whether ``node`` commits a cursor of Odoo: ``env.cr.commit()``, ``cr.commit()``, or ``_commit_progress()``.
+
+    Odoo 19.0 odoo/addons/base/models/ir_cron.py, ``_commit_progress``: it commits what the cron job has done so far.
+    """
+    if not isinstance(node, ast.Call):
+        return False
+    last = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+    if last in ("_commit_progress", "commit_progress"):
+        return True
+    if last != "commit" or not isinstance(node.func, ast.Attribute):
+        return False
+    text = chain(node.func.value)
+    return text is not None and (text in _REQUEST or text == "cr" or text.endswith(_ENDS))
+
+
 def uses_of(unit: Unit) -> Iterator[RequestCursorUse]:
     """Every use in ``unit``; nothing where ``self`` was given another cursor."""
     if not unit.is_function or isinstance(unit.node, (ast.Module, ast.ClassDef, ast.Lambda)):

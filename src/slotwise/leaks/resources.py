@@ -67,6 +67,7 @@ OPENING_CALLS: dict[str, Kind] = {
     "aiopg.create_pool": POOL,
     "odoo.sql_db.Cursor": CURSOR,
     "odoo.sql_db.TestCursor": CURSOR,
+    "odoo.db.Cursor": CURSOR,
 }
 #: Calls whose result has a cursor() that borrows from the pool.
 _REGISTRY_CALLS = frozenset(
@@ -80,6 +81,8 @@ _REGISTRY_CALLS = frozenset(
         "odoo.orm.registry.Registry",
         "odoo.sql_db.db_connect",
         "odoo.sql_db.Connection",
+        "odoo.db.db_connect",
+        "odoo.db.Connection",
     }
 )
 _REGISTRY_ENDS = ("registry.Registry", "sql_db.db_connect", "sql_db.Connection", "RegistryManager.get", "Registry.new")

@@ -43,5 +43,12 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 use.node,
                 f"`{source(use.node)}` runs in every turn of the loop",
                 slots="Each commit runs the post-commit hooks: a bus message opens one short connection each time.",
-                cure="Commit once after the loop, or once for a batch.",
+                cure="Commit once after the loop, or once for a batch." + _in_cron(facts.series),
             )
+
+
+def _in_cron(series: str | None) -> str:
+    """What Odoo itself offers since 19.0 (odoo/addons/base/models/ir_cron.py, _commit_progress)."""
+    if series is None or series < "19":
+        return ""
+    return " A cron job says `self.env['ir.cron']._commit_progress(...)` and stops when that returns 0."

@@ -49,11 +49,12 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
             continue
         if _retries(loop) or _depends_on(opening.call, loop):
             continue
+        when = " that fails" if _on_error(opening.call, loop) else ""
         yield Sighting(
             opened.unit,
             opening.call,
-            f"`{source(opening.call)}` opens a second cursor in every turn of the loop",
-            slots="A second slot beside the request's, borrowed and reset (DISCARD ALL) once for every turn.",
+            f"`{source(opening.call)}` opens a second cursor in every turn of the loop{when}",
+            slots=f"A second slot beside the request's, borrowed and reset (DISCARD ALL) once for every turn{when}.",
             cure="Open one cursor around the loop, or use a savepoint.",
         )
 
@@ -62,6 +63,12 @@ def _retries(loop: ast.For | ast.AsyncFor) -> bool:
     """``for attempt in range(3)``: a loop that is left as soon as it works."""
     iterated = loop.iter
     return isinstance(iterated, ast.Call) and getattr(iterated.func, "id", "") == "range"
+
+
+def _on_error(call: ast.AST, loop: ast.For | ast.AsyncFor) -> bool:
+    """Whether the cursor is opened by an exception handler inside the loop: in a bad turn, not in each."""
+    handlers = [node for node in ast.walk(loop) if isinstance(node, ast.ExceptHandler)]
+    return any(inner is call for handler in handlers for inner in ast.walk(handler))
 
 
 def _mentions(node: ast.AST, names: set[str]) -> bool:

@@ -81,6 +81,40 @@ class Batch(models.Model):
         except ValueError:
             self._cr.rollback()  # expect: SW624
 
+    def undo_own_work(self):
+        for record in self:
+            try:
+                record._take_one()
+                self.env.cr.commit()  # expect: SW622
+            except ValueError:
+                self.env.cr.rollback()
+
+    def _take_and_commit(self):
+        self._take_one()
+        self.env.cr.commit()
+
+    def undo_what_was_not_committed(self):  # clean
+        try:
+            self._take_and_commit()
+        except ValueError:
+            self.env.cr.rollback()
+            return False
+        return True
+
+    def undo_reading(self):  # clean
+        if self.env.cr.readonly:
+            self.env.cr.rollback()
+        return self.env.registry
+
+    def undo_in_cron_of_19(self):  # clean
+        for record in self:
+            try:
+                record._take_one()
+            except ValueError:
+                self.env.cr.rollback()
+            if not self.env["ir.cron"]._commit_progress(1):
+                break
+
     def nested_per_record(self):
         for record in self:
             with self.env.registry.cursor() as cr:  # expect: SW625
