@@ -258,6 +258,15 @@ def test_a_fleet_of_a_thousand_hosts_is_one_plan(tmp_path: Path) -> None:
     assert report.servers[0].verdict is Fit.DOES_NOT_FIT
 
 
+def test_a_pipeline_may_stop_at_tight() -> None:
+    tight = planned(changes={"workers": "8", "max_cron_threads": "2", "databases": "3", "max_connections": "100"})
+    assert tight.verdict is Fit.TIGHT
+    assert exit_code(tight) is ExitCode.HEALTHY
+    assert exit_code(tight, fail_on_tight=True) is ExitCode.FINDINGS
+    roomy = planned(changes={"workers": "2", "max_connections": "1000"})
+    assert exit_code(roomy, fail_on_tight=True) is ExitCode.HEALTHY
+
+
 def test_the_command_line_prints_the_plan_and_the_exit_code() -> None:
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         command = [sys.executable, "-m", "slotwise", "plan", *arguments]

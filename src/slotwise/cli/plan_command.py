@@ -67,6 +67,13 @@ _FILE = click.Path(path_type=Path)
 @click.option("--history", type=_FILE, help="Calibrate by a history that `slotwise record` keeps.")
 @click.option("--rolling", is_flag=True, help="Old and new hosts run together for a while.")
 @click.option("--what-if", multiple=True, metavar="FIELD=VALUE", help="Try a change; repeatable.")
+@click.option(
+    "--fail-on",
+    type=click.Choice(["does-not-fit", "tight"]),
+    default="does-not-fit",
+    show_default=True,
+    help="Exit 1 from this verdict on.",
+)
 @click.option("--format", "form", type=click.Choice(["text", "json", "markdown", "html"]), default="text")
 @click.option("--output", "-o", type=_FILE, help="Write to a file instead of stdout.")
 @click.option("--details", is_flag=True, help="Every term with its source.")
@@ -86,6 +93,7 @@ def command(
     rolling: bool,
     calibrate: bool,
     what_if: tuple[str, ...],
+    fail_on: str,
     form: str,
     output: Path | None,
     details: bool,
@@ -122,4 +130,4 @@ def command(
     )
     report = plan(request)
     write(render(report, form, details), output)
-    return int(exit_code(report))
+    return int(exit_code(report, fail_on_tight=fail_on == "tight"))

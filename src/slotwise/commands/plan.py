@@ -75,9 +75,11 @@ def plan(request: PlanRequest) -> PlanReport:
     )
 
 
-def exit_code(report: PlanReport) -> ExitCode:
-    """1 when something does not fit, 3 when it cannot be judged, else 0."""
-    if report.verdict is Fit.DOES_NOT_FIT:
+def exit_code(report: PlanReport, *, fail_on_tight: bool = False) -> ExitCode:
+    """1 when something does not fit (``fail_on_tight``: or is tight), 3 when it cannot be judged,
+    else 0."""
+    failing = {Fit.DOES_NOT_FIT, Fit.TIGHT} if fail_on_tight else {Fit.DOES_NOT_FIT}
+    if report.verdict in failing:
         return ExitCode.FINDINGS
     return ExitCode.UNKNOWN if report.verdict is Fit.UNKNOWN else ExitCode.HEALTHY
 

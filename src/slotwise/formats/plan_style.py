@@ -45,5 +45,5 @@ th{color:var(--soft);font-weight:500}td{font-variant-numeric:tabular-nums}
 code{font:.9em ui-monospace,Menlo,Consolas,monospace}summary{cursor:pointer;font-weight:600;margin:1rem 0 .5rem}
 @media (max-width:40rem){main{padding:.75rem}svg text{font-size:17px}.tiles dd{font-size:1.25rem}}
 @media print{:root{--ink:#000;--soft:#333;--ground:#fff;--panel:#fff;--rule:#999}body{font-size:10pt}
-main{max-width:none;padding:0}figure,tr,.tiles{break-inside:avoid}.wide{overflow:visible}section{break-before:auto}}
+main{max-width:none;padding:0}figure,tr,.tiles{break-inside:avoid}.wide{overflow:visible}section{break-before:auto}h2,h3,h4,summary{break-after:avoid}}
 """
