@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from slotwise.cli.looking import live_options
+from slotwise.cli.looking import live_options, request_of
 
 
 @click.command()
@@ -28,15 +29,10 @@ from slotwise.cli.looking import live_options
 )
 @click.option("--role-sql", is_flag=True, help="Print the SQL that makes the role to connect as, and end.")
 def command(
-    configs: tuple[str, ...],
-    dsn: str | None,
-    pgbouncers: tuple[str, ...],
-    logs: tuple[str, ...],
-    offline: bool,
-    timeout_seconds: float,
     interval_seconds: float,
     history: Path | None,
     role_sql: bool,
+    **where: Any,
 ) -> None:
     """Keep a history of the connection slots in a file of bounded size, until it is stopped.
 
@@ -48,15 +44,6 @@ def command(
 
         click.echo(statements(), nl=False)
         return
-    from slotwise.collectors.runner import Request
     from slotwise.commands.record import record
 
-    request = Request(
-        configs=configs,
-        dsn=dsn,
-        pgbouncer_dsns=pgbouncers,
-        log_files=logs,
-        offline=offline,
-        timeout_seconds=timeout_seconds,
-    )
-    record(request, interval_seconds, history, lambda text: click.echo(text, err=True))
+    record(request_of(**where), interval_seconds, history, lambda text: click.echo(text, err=True))

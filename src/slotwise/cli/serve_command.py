@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from slotwise.cli.looking import live_options
+from slotwise.cli.looking import live_options, request_of
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -21,18 +22,13 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.option("--tls-cert", type=_FILE, metavar="FILE", help="Certificate chain (PEM).")
 @click.option("--tls-key", type=_FILE, metavar="FILE", help="Key of the certificate (PEM).")
 def command(
-    configs: tuple[str, ...],
-    dsn: str | None,
-    pgbouncers: tuple[str, ...],
-    logs: tuple[str, ...],
-    offline: bool,
-    timeout_seconds: float,
     listen: str,
     interval_seconds: float,
     history: Path | None,
     token_file: Path | None,
     tls_cert: Path | None,
     tls_key: Path | None,
+    **where: Any,
 ) -> None:
     """Serve /metrics for Prometheus and a live page at /, and keep the history that both rest on.
 
@@ -45,16 +41,13 @@ def command(
         from slotwise.web.server import listening, serve
     except ModuleNotFoundError as error:
         raise OperatorError(f"serve needs {error.name}", "pip install 'slotwise[serve]'") from error
-    from slotwise.collectors.runner import Request
     from slotwise.commands.record import default_history
 
-    where = listening(listen, token_file, tls_cert, tls_key)
-    request = Request(
-        configs=configs,
-        dsn=dsn,
-        pgbouncer_dsns=pgbouncers,
-        log_files=logs,
-        offline=offline,
-        timeout_seconds=timeout_seconds,
+    address = listening(listen, token_file, tls_cert, tls_key)
+    serve(
+        address,
+        request_of(**where),
+        interval_seconds,
+        history or default_history(),
+        lambda text: click.echo(text, err=True),
     )
-    serve(where, request, interval_seconds, history or default_history(), lambda text: click.echo(text, err=True))
