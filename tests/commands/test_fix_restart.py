@@ -2,21 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import threading
 from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from slotwise.apply.hand import Hand
 from slotwise.apply.journal import Journals
 from slotwise.apply.servers import Servers, Way
 from slotwise.collectors.runner import Request, collect
+from slotwise.commands import fix_restart
 from slotwise.commands.fix_restart import restarts
 from slotwise.demo.postgres_server import PostgresServer, identity, server_os_user
 from slotwise.errors import OperatorError
 from slotwise.fixes.remedy import FixPlan, Remedy, RunSql, WriteFile
+from slotwise.snapshot.odoo import Odoo, OdooInstance
+from tests import build
 from tests.conftest import StartPgBouncer, StartPostgres, StartStandin
 from tests.servers import create_odoo
 
@@ -87,6 +92,45 @@ def test_clients_of_pgbouncer_wait_meanwhile(
         client.join()
         end(server)
     assert not failed and {"100"} <= set(served) <= {"100", "77"}
+
+
+@pytest.fixture
+def systemctl(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A systemctl on PATH that writes down what it is asked, and refuses what is called broken."""
+    (tmp_path / "bin").mkdir()
+    said = tmp_path / "systemctl.log"
+    program = tmp_path / "bin" / "systemctl"
+    program.write_text(
+        f'#!/bin/sh\necho "$*" >> {said}\n'
+        'case "$*" in *broken*) echo "Job for broken.service failed." >&2; exit 1;; esac\n'
+    )
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    return said
+
+
+def test_odoo_is_restarted_as_a_service_after_its_units_are_read_again(
+    systemctl: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    units = {7: "odoo.service", 8: "broken.service"}
+    monkeypatch.setattr(fix_restart, "unit_of", units.get)
+    instances = (
+        OdooInstance("one", "18.0", "x", "/etc/one.conf", (), processes=(7,)),
+        OdooInstance("two", "18.0", "x", "/etc/two.conf", (), processes=(8,)),
+    )
+    snapshot = structs.replace(build.host(), odoo=Odoo(instances))
+    by_file = WriteFile("/etc/one.conf", b"", b"x")
+    by_drop_in = WriteFile("/etc/systemd/system/broken.service.d/slotwise.conf", None, b"x")
+    limits = WriteFile("/etc/systemd/system/pgbouncer.service.d/slotwise.conf", None, b"x")
+    remedy = Remedy(target="odoo", title="x", reasons=("y",), steps=(by_file, by_drop_in, limits))
+    pooler, one, two = restarts(plan(remedy), snapshot)
+    assert "running request" in one.stops and "every client's connection" in pooler.stops
+    for restart in (pooler, one):
+        restart.run(Servers(None))
+    again = ["daemon-reload", "restart pgbouncer.service", "daemon-reload", "restart odoo.service"]
+    assert systemctl.read_text().splitlines() == again
+    with pytest.raises(OperatorError, match=r"restart broken\.service failed: Job for broken\.service failed"):
+        two.run(Servers(None))
 
 
 def test_odoo_that_is_no_service_is_not_restarted(start_postgres: StartPostgres, start_standin: StartStandin) -> None:

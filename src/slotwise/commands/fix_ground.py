@@ -14,6 +14,7 @@ from slotwise.apply.ground import read_files, read_postgres
 from slotwise.apply.servers import Way
 from slotwise.capacity.routes import routes
 from slotwise.collectors.machine import collect_machine
+from slotwise.commands.fix_units import odoo_units
 from slotwise.errors import OperatorError
 from slotwise.fixes.ground import Ground, PgBouncerGround, Platform, PostgresGround
 from slotwise.fixes.pooler import UNIT
@@ -139,6 +140,7 @@ def read_ground(snapshot: Snapshot, reach: Reach, platform: str | None, live: bo
         systemd_unit=_runs_as_unit(pgbouncer.pid if pgbouncer is not None else None),
         pgbouncer_open_files=pgbouncer.process_limit_nofile if pgbouncer is not None else None,
         drop_ins=read_files((drop_in,)),
+        odoo_units=odoo_units(snapshot.odoo) if isinstance(snapshot.odoo, Odoo) else {},
     )
 
 

@@ -13,13 +13,14 @@ from slotwise.capacity.routes import configured_host, configured_port, is_local
 from slotwise.commands.fix_ground import DEBIAN_INI, on_the_way, version_of
 from slotwise.errors import OperatorError
 from slotwise.fixes.ground import MANAGED, Ground, PgBouncerGround
+from slotwise.fixes.odoo_conf import overruling
 from slotwise.fixes.pgbouncer_auth import LOOKUP_ROLE, Auth, by_lookup, by_passwords, by_verifiers, can_look_up
 from slotwise.fixes.pgbouncer_ini import OLDEST, Backend, Listening, Version, new_ini
 from slotwise.fixes.pooler import limits_drop_in, new_pooler
 from slotwise.fixes.pooler_files import cloudnativepg_pooler, compose_service, kubernetes_deployment
 from slotwise.fixes.remedy import GeneratedFile, Remedy
 from slotwise.fixes.requested import Requested
-from slotwise.fixes.systemd import path_of
+from slotwise.fixes.systemd import changed_start, path_of
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.postgres import Databases
@@ -97,7 +98,43 @@ def pooler_wanted(
         remedies = (*remedies, drop_in)
     way = f"db_host = {listening.address} and db_port = {listening.port}"
     last = f"when it runs, set {way} in odoo.conf and restart Odoo; then `slotwise verify` and `slotwise doctor`"
-    return remedies, (*note, *notes, last), ()
+    started = _started_through(snapshot, ground, listening)
+    return (*remedies, *started), (*note, *notes, last), ()
+
+
+def _started_through(snapshot: Snapshot, ground: Ground, listening: Listening) -> tuple[Remedy, ...]:
+    """Drop-ins that lead Odoo through the pooler where its command line names the server. Only generated: before the
+    pooler runs, Odoo would find nobody there."""
+    assert isinstance(snapshot.odoo, Odoo)
+    files: list[GeneratedFile] = []
+    commands: list[str] = []
+    for instance in snapshot.odoo.instances:
+        way: dict[str, str | None] = {"db_host": listening.address, "db_port": str(listening.port)}
+        given = {name: value for name, value in way.items() if overruling(instance, name) is not None}
+        unit = ground.odoo_units.get(instance.id)
+        after = changed_start(unit, given) if unit is not None and given else None
+        if unit is None or after is None:
+            continue
+        name = f"through-pgbouncer/{unit.name}.d/slotwise.conf"
+        files.append(GeneratedFile(name, after.decode("utf-8", "surrogateescape")))
+        commands += [
+            f"install -D -m 644 {name} {path_of(unit.name)}  # when PgBouncer runs",
+            "systemctl daemon-reload",
+            f"systemctl restart {unit.name}  # ends every running request and scheduled action",
+        ]
+    if not files:
+        return ()
+    remedy = Remedy(
+        target="systemd, Odoo's way through PgBouncer",
+        title="db_host and db_port on Odoo's command line, which wins over odoo.conf",
+        reasons=(f"Odoo is to connect to {listening.address}:{listening.port}",),
+        risks=("before PgBouncer runs, Odoo finds nobody there: these files are written by --output only",),
+        rules=("plan",),
+        activation="restart",
+        files=tuple(files),
+        commands=tuple(commands),
+    )
+    return (remedy,)
 
 
 def _placed(listening: Listening, directory: Path) -> Listening:

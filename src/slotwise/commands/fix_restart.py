@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -12,13 +11,15 @@ from msgspec import Struct
 
 from slotwise.apply.servers import Servers
 from slotwise.commands.fix_ground import on_the_way
+from slotwise.commands.fix_units import unit_of
 from slotwise.errors import OperatorError
+from slotwise.fixes.pooler import UNIT
 from slotwise.fixes.remedy import FixPlan, WriteFile
+from slotwise.fixes.systemd import path_of
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.processes import Postmaster, ServerProcesses
 
-_UNIT = re.compile(r"/(?P<unit>[^/\n]+\.service)(?:/|$)", re.MULTILINE)
 _RESTART_SECONDS = 300
 
 
@@ -39,17 +40,20 @@ def restarts(plan: FixPlan, snapshot: Snapshot) -> tuple[Restart, ...]:
     if any(r.activation == "restart" and r.target.startswith("PostgreSQL ") and r.steps for r in plan.remedies):
         found.append(_postgres(snapshot))
     files = {s.path for s in plan.steps if isinstance(s, WriteFile)}
+    if path_of(UNIT) in files:
+        found.append(Restart(f"PgBouncer {UNIT}", "every client's connection through it", _systemctl(UNIT)))
     if isinstance(snapshot.odoo, Odoo):
         for instance in snapshot.odoo.instances:
-            if instance.config_file in files:
-                unit = next(filter(None, (_unit(pid) for pid in instance.processes)), None)
-                if unit is None:
-                    raise OperatorError(
-                        f"Odoo {instance.id} is no service of systemd here",
-                        "leave --restart out and restart it yourself",
-                    )
-                stops = f"every running request and scheduled action of {instance.id}"
-                found.append(Restart(f"Odoo {unit}", stops, _systemctl(unit)))
+            unit = next(filter(None, (unit_of(pid) for pid in instance.processes)), None)
+            if instance.config_file not in files and (unit is None or path_of(unit) not in files):
+                continue
+            if unit is None:
+                raise OperatorError(
+                    f"Odoo {instance.id} is no service of systemd here",
+                    "leave --restart out and restart it yourself",
+                )
+            stops = f"every running request and scheduled action of {instance.id}"
+            found.append(Restart(f"Odoo {unit}", stops, _systemctl(unit)))
     return tuple(found)
 
 
@@ -65,7 +69,7 @@ def _postgres(snapshot: Snapshot) -> Restart:
     stops = "every session of PostgreSQL"
     if address is not None:
         stops += f"; PgBouncer {address} is held (PAUSE) meanwhile, so its clients wait instead of failing"
-    unit = _unit(server.pid)
+    unit = unit_of(server.pid)
     again = _systemctl(unit) if unit is not None else _pg_ctl(server)
 
     def run(servers: Servers) -> None:
@@ -81,18 +85,10 @@ def _postgres(snapshot: Snapshot) -> Restart:
     return Restart(f"PostgreSQL {unit or server.data_directory}", stops, run)
 
 
-def _unit(pid: int) -> str | None:
-    """The systemd service of a process, from its control group."""
-    try:
-        text = Path(f"/proc/{pid}/cgroup").read_text()
-    except OSError:
-        return None
-    units = [m["unit"] for m in _UNIT.finditer(text)]
-    return next((u for u in reversed(units) if not u.startswith(("user@", "session"))), None)
-
-
 def _systemctl(unit: str) -> Callable[[Servers], None]:
     def run(servers: Servers) -> None:
+        # A drop-in that was written or taken away counts only after the units were read again.
+        _run(["systemctl", "daemon-reload"], {})
         _run(["systemctl", "restart", unit], {})
 
     return run

@@ -42,7 +42,7 @@ def assemble(requests: tuple[Requested, ...], snapshot: Snapshot, ground: Ground
         address,
     )
     pooler, pooler_notes = changed_pooler(requests, terms.sizing, terms.users, ground)
-    files, odoo_notes = odoo_remedies(requests, odoo, ground.odoo_files)
+    files, odoo_notes = odoo_remedies(requests, odoo, ground.odoo_files, ground.odoo_units)
     remedies = (*server, *((roles,) if roles is not None else ()), *pooler, *terms.more, *files)
     every = (*notes, *role_notes, *pooler_notes, *terms.more_notes, *odoo_notes)
     return FixPlan(remedies=remedies, refused=refused, notes=tuple(dict.fromkeys(every)))

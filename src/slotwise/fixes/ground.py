@@ -9,6 +9,8 @@ from typing import Literal
 
 from msgspec import Struct, field
 
+from slotwise.fixes.systemd import OdooUnit
+
 Platform = Literal[
     "self-hosted",
     "rds",
@@ -98,6 +100,8 @@ class Ground(Struct, frozen=True, kw_only=True):
     """Whether PgBouncer runs as a service of systemd here."""
     pgbouncer_open_files: int | None = None
     drop_ins: dict[str, bytes | None] = field(default_factory=dict)
+    odoo_units: dict[str, OdooUnit] = field(default_factory=dict)
+    """The services that start Odoo here, by instance."""
 
     def __repr__(self) -> str:
         return "Ground()"
