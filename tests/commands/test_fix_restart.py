@@ -40,13 +40,22 @@ def end(server: PostgresServer) -> None:
     subprocess.run(command, check=False, stdout=subprocess.DEVNULL, **identity(server_os_user()))
 
 
+@pytest.mark.parametrize("newest", [False, True], ids=["installed", "newest"])
 def test_clients_of_pgbouncer_wait_meanwhile(
-    start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer, start_standin: StartStandin, tmp_path: Path
+    start_postgres: StartPostgres,
+    start_pgbouncer: StartPgBouncer,
+    start_standin: StartStandin,
+    tmp_path: Path,
+    newest: bool,
+    newest_program: Path,
 ) -> None:
+    """A session that LISTENs on postgres, in session mode, would keep a PAUSE of everything waiting for ever."""
     server = start_postgres(16)
     create_odoo(server)
     behind = f"host=127.0.0.1 port={server.port}"
-    pooler = start_pgbouncer({"postgres": f"{behind} pool_mode=session", "*": behind}, {"pool_mode": "transaction"})
+    program = newest_program if newest else None
+    entries = {"postgres": f"{behind} pool_mode=session", "*": behind}
+    pooler = start_pgbouncer(entries, {"pool_mode": "transaction"}, program=program)
     host = start_standin(db_port=pooler.port, workers=1, max_cron_threads=0, db_name=("prod",))
     request = Request(
         configs=(str(host.home / "odoo.conf"),),
@@ -78,6 +87,8 @@ def test_clients_of_pgbouncer_wait_meanwhile(
                 assert row is not None
                 served.append(row[0])
 
+    listener = psycopg.connect(pooler.dsn("odoo", "postgres"), autocommit=True, prepare_threshold=None)
+    listener.execute("LISTEN imbus")
     client = threading.Thread(target=work)
     client.start()
     journals = Journals(tmp_path / "state")
@@ -90,8 +101,30 @@ def test_clients_of_pgbouncer_wait_meanwhile(
     finally:
         enough.set()
         client.join()
+        listener.close()
         end(server)
     assert not failed and {"100"} <= set(served) <= {"100", "77"}
+
+
+def test_a_transaction_that_does_not_end_keeps_the_server_from_being_restarted(
+    start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer
+) -> None:
+    """A running scheduled action: its clients' neighbours are served again, and nothing was restarted."""
+    server = start_postgres(15)
+    create_odoo(server)
+    behind = f"host=127.0.0.1 port={server.port}"
+    pooler = start_pgbouncer({"*": behind}, {"pool_mode": "transaction"})
+    servers = Servers(None, {"here": Way(pooler.dsn("postgres"))})
+    with psycopg.connect(pooler.dsn("odoo", "prod"), prepare_threshold=None) as job:
+        job.execute("SELECT 1")
+        with pytest.raises(OperatorError, match="transactions still run"):
+            servers.pause("here", 0.3)
+        with psycopg.connect(pooler.dsn("odoo", "prod"), prepare_threshold=None) as other:
+            assert other.execute("SELECT 2").fetchone() == (2,)
+    assert servers.pause("here", 5) == ("prod",)
+    servers.resume("here", ("prod",))
+    with psycopg.connect(pooler.dsn("odoo", "prod"), prepare_threshold=None) as other:
+        assert other.execute("SELECT 2").fetchone() == (2,)
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from msgspec import Struct
 
 from slotwise.errors import OperatorError
 from slotwise.fixes.remedy import ReloadPgBouncer, ReloadPostgres, RunSql
+from slotwise.fixes.sql_text import identifier
 
 if TYPE_CHECKING:
     from psycopg import Connection
@@ -184,11 +185,45 @@ class Servers:
             )
         return tuple(pending)
 
-    def console(self, address: str, command: str) -> None:
-        """One command on a console, for instance PAUSE."""
-        self._console(address, (command,))
+    def pause(self, address: str, seconds: float) -> tuple[str, ...]:
+        """Hold the clients of every database whose pool is not in session mode, and name these databases.
 
-    def _console(self, address: str, commands: tuple[str, ...]) -> list[list[dict[str, str | None]]]:
+        PAUSE waits until each server connection is given back (admin.c; config.md, "PAUSE [db]"): in session mode that
+        is when its client leaves, and a session that LISTENs never does. Raises OperatorError, with nothing held, when
+        transactions still run after ``seconds``.
+        """
+        config, databases = self._console(address, ("SHOW CONFIG", "SHOW DATABASES"))
+        usual = next((row["value"] for row in config if row["key"] == "pool_mode"), "session")
+        shared = [
+            str(row["name"])
+            for row in databases
+            if (row["pool_mode"] or usual) != "session" and row["name"] not in ("pgbouncer", None)
+        ]
+        deadline = time.monotonic() + seconds
+        begun: list[str] = []
+        try:
+            for name in shared:
+                begun.append(name)
+                self._console(address, (f"PAUSE {identifier(name)}",), deadline)
+        except OperatorError:
+            self.resume(address, tuple(begun))
+            raise
+        return tuple(begun)
+
+    def resume(self, address: str, databases: tuple[str, ...]) -> None:
+        """Serve the clients of these databases again. Raises OperatorError, after all were tried, when one failed."""
+        failed: list[str] = []
+        for name in databases:
+            try:
+                self._console(address, (f"RESUME {identifier(name)}",))
+            except OperatorError as error:
+                failed.append(error.problem)
+        if failed:
+            raise OperatorError("; ".join(failed), "RESUME on PgBouncer's console")
+
+    def _console(
+        self, address: str, commands: tuple[str, ...], deadline: float | None = None
+    ) -> list[list[dict[str, str | None]]]:
         way = self._consoles.get(address)
         if way is None:
             raise OperatorError(f"no console of PgBouncer {address}", "give --pgbouncer DSN of one of its admin_users")
@@ -206,7 +241,7 @@ class Servers:
         except psycopg.Error as error:
             raise OperatorError(f"PgBouncer {address}: {_first_line(error)}", "give --pgbouncer DSN") from error
         try:
-            return [_rows(console, command) for command in commands]
+            return [_rows(console, command, deadline) for command in commands]
         except psycopg.Error as error:
             raise OperatorError(
                 f"PgBouncer {address}: {_first_line(error)}", "use a user of its admin_users"
@@ -220,11 +255,16 @@ class Servers:
         return self._database
 
 
-def _rows(console: Connection[tuple[Any, ...]], command: str) -> list[dict[str, str | None]]:
-    result = console.pgconn.exec_(command.encode())
+def _rows(
+    console: Connection[tuple[Any, ...]], command: str, deadline: float | None = None
+) -> list[dict[str, str | None]]:
     from psycopg import DatabaseError
     from psycopg.pq import ExecStatus
 
+    if deadline is not None:
+        _answered(console, command, deadline)
+        return []
+    result = console.pgconn.exec_(command.encode())
     if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
         raise DatabaseError(result.error_message.decode("utf-8", "replace"))
     names = [(result.fname(n) or b"").decode() for n in range(result.nfields)]
@@ -235,6 +275,29 @@ def _rows(console: Connection[tuple[Any, ...]], command: str) -> list[dict[str, 
             {name: None if v is None else v.decode("utf-8", "replace") for name, v in zip(names, values, strict=True)}
         )
     return rows
+
+
+def _answered(console: Connection[tuple[Any, ...]], command: str, deadline: float) -> None:
+    """Send a command that may take long, and wait for its end until ``deadline`` (time.monotonic)."""
+    import select
+
+    from psycopg import DatabaseError
+    from psycopg.pq import ExecStatus
+
+    console.pgconn.send_query(command.encode())
+    while True:
+        while console.pgconn.is_busy():
+            left = deadline - time.monotonic()
+            if left <= 0 or not select.select([console.pgconn.socket], [], [], left)[0]:
+                raise OperatorError(
+                    f"{command}: transactions still run, some may be scheduled actions", "try again at a quiet time"
+                )
+            console.pgconn.consume_input()
+        result = console.pgconn.get_result()
+        if result is None:
+            return
+        if result.status != ExecStatus.COMMAND_OK:
+            raise DatabaseError(result.error_message.decode("utf-8", "replace"))
 
 
 def _until_reloaded(session: Connection[tuple[Any, ...]], before: tuple[Any, ...] | None) -> None:

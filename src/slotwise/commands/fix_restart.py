@@ -21,6 +21,8 @@ from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.processes import Postmaster, ServerProcesses
 
 _RESTART_SECONDS = 300
+_PAUSE_SECONDS = 20.0
+"""How long clients are held while their neighbours' transactions end: less than PgBouncer's query_wait_timeout."""
 
 
 class Restart(Struct, frozen=True):
@@ -68,7 +70,10 @@ def _postgres(snapshot: Snapshot) -> Restart:
     address = pooler.address if pooler is not None else None
     stops = "every session of PostgreSQL"
     if address is not None:
-        stops += f"; PgBouncer {address} is held (PAUSE) meanwhile, so its clients wait instead of failing"
+        stops += (
+            f"; PgBouncer {address} holds the clients of shared pools meanwhile (PAUSE): they wait instead of failing;"
+            " sessions in session mode, such as Odoo's on database postgres, end and are opened again"
+        )
     unit = unit_of(server.pid)
     again = _systemctl(unit) if unit is not None else _pg_ctl(server)
 
@@ -76,11 +81,11 @@ def _postgres(snapshot: Snapshot) -> Restart:
         if address is None:
             again(servers)
             return
-        servers.console(address, "PAUSE")
+        held = servers.pause(address, _PAUSE_SECONDS)
         try:
             again(servers)
         finally:
-            servers.console(address, "RESUME")
+            servers.resume(address, held)
 
     return Restart(f"PostgreSQL {unit or server.data_directory}", stops, run)
 
