@@ -54,11 +54,12 @@ def replace_file(
         notify(f"renamed {path}")
         _flush_directory(target.parent)
     except OSError as error:
-        with suppress(OSError):
-            beside.unlink()
         raise OperatorError(
             f"{path}: {error.strerror or error}", "nothing was changed in it; see to space and rights"
         ) from error
+    finally:  # also when ^C came between
+        with suppress(OSError):
+            beside.unlink()
 
 
 def remove_file(path: str, notify: Notify = lambda point: None) -> None:

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import ast
 import difflib
+import io
+import tokenize
 from collections.abc import Callable
 from functools import lru_cache
 from pathlib import Path
 
+import msgspec
+
 from slotwise.collectors.addon_files import read_bytes
-from slotwise.leaks.mending import applied, with_imports
+from slotwise.errors import OperatorError
+from slotwise.leaks.mending import applied, rewritten
 from slotwise.leaks.report import Judged, ScanReport
 from slotwise.leaks.verdicts import Edit, Leak
 
@@ -26,7 +31,7 @@ def differ(base: Path) -> Callable[[Judged], str]:
     @lru_cache(maxsize=1)
     def lines_of(path: Path) -> tuple[str, ...] | None:
         text = _text(path)
-        return None if text is None else tuple(text.removeprefix(_BOM).replace("\r\n", "\n").split("\n"))
+        return None if text is None else tuple(_lines(text))
 
     def diff_of(judged: Judged) -> str:
         leak = judged.leak
@@ -48,51 +53,106 @@ def _diff(leak: Leak, lines: tuple[str, ...]) -> str:
     return "\n".join(shown)
 
 
-def fix_files(report: ScanReport, base: Path) -> list[str]:
-    """Write the mechanical cures of all active findings, and return one line for each file that was changed.
+class Rewritten(msgspec.Struct, frozen=True):
+    """A file that was cured: which patterns, and its text before and after. ``problem`` says why it was not written."""
 
-    A file is written only when the result still parses, and only when it is UTF-8: its line ends stay as they are.
+    path: str
+    patterns: tuple[str, ...]
+    before: str
+    after: str
+    problem: str = ""
+
+
+def fix_files(report: ScanReport, base: Path) -> list[Rewritten]:
+    """Write the mechanical cures of all active findings, and return what became of each file that has some.
+
+    A file is replaced whole, by renaming a new one over it, so that a full disk or ^C leaves the old one; its rights,
+    encoding and line ends stay. It is left alone when it changed since the scan, cannot be decoded as it declares, or
+    would not parse afterwards.
     """
     by_path: dict[str, list[Leak]] = {}
     for judged in report.active:
         if judged.leak.edits:
             by_path.setdefault(judged.leak.path, []).append(judged.leak)
-    notes = []
+    done = []
     for shown, leaks in sorted(by_path.items()):
         path = base / shown
-        text = _text(path)
-        mended = _mended(text, leaks) if text is not None else None
-        if text is None or mended is None or mended == text:
+        decoded = _decoded(path)
+        mended = _mended(decoded[0], leaks) if decoded is not None else None
+        if decoded is None or mended is None or mended == decoded[0]:
             continue
-        try:
-            with path.open("w", encoding="utf-8", newline="") as handle:
-                handle.write(mended)
-        except OSError as error:
-            notes.append(f"{shown}: not written: {error.strerror}")
-            continue
-        notes.append(f"{shown}: cured {', '.join(sorted({leak.pattern_id for leak in leaks}))}")
-    return notes
+        patterns = tuple(sorted({leak.pattern_id for leak in leaks}))
+        problem = _put(path, mended.encode(decoded[1]))
+        done.append(Rewritten(shown, patterns, decoded[0], mended, problem))
+    return done
 
 
-def _text(path: Path) -> str | None:
+def said(done: list[Rewritten]) -> list[str]:
+    """What is told about files that were cured, perhaps in several rounds: the patterns and the whole diff of each."""
+    first: dict[str, Rewritten] = {}
+    for item in done:
+        old = first.get(item.path)
+        patterns = tuple(sorted({*(old.patterns if old else ()), *item.patterns}))
+        first[item.path] = Rewritten(item.path, patterns, old.before if old else item.before, item.after, item.problem)
+    lines = []
+    for path, item in sorted(first.items()):
+        if item.problem:
+            lines.append(f"{path}: not written: {item.problem}")
+            continue
+        lines.append(f"{path}: cured {', '.join(item.patterns)}")
+        before, after = (text.removeprefix(_BOM).splitlines() for text in (item.before, item.after))
+        lines += difflib.unified_diff(before, after, path, path, lineterm="", n=_CONTEXT_LINES)
+    return lines
+
+
+def _put(path: Path, data: bytes) -> str:
+    """Replace the file, or say why it was not."""
+    from slotwise.apply.files import replace_file
+
+    try:
+        if not path.stat().st_mode & 0o222:
+            return "it is read-only"
+        replace_file(str(path), data)
+    except OSError as error:
+        return error.strerror or "cannot be read"
+    except OperatorError as error:
+        return f"{error.problem}; {error.remedy}"
+    return ""
+
+
+def _decoded(path: Path) -> tuple[str, str] | None:
+    """The text of a file and the encoding that it declares (PEP 263); None where it is not in that encoding."""
     data = read_bytes(str(path))
     if isinstance(data, str):
         return None
     try:
-        return data.decode()
-    except UnicodeDecodeError:
+        encoding = "utf-8" if data.startswith(_BOM.encode()) else tokenize.detect_encoding(io.BytesIO(data).readline)[0]
+        text = data.decode(encoding)
+        return (text, encoding) if text.encode(encoding) == data else None
+    except (SyntaxError, UnicodeError, LookupError):
         return None
+
+
+def _text(path: Path) -> str | None:
+    decoded = _decoded(path)
+    return None if decoded is None else decoded[0]
 
 
 def _mended(text: str, leaks: list[Leak]) -> str | None:
-    """``text`` with the edits of ``leaks``, or None when that does not parse."""
-    bom = text.startswith(_BOM)
-    line_end = "\r\n" if "\r\n" in text else "\n"
-    lines = text.removeprefix(_BOM).replace("\r\n", "\n").split("\n")
-    edited = applied(lines, [edit for leak in leaks for edit in leak.edits])
+    """``text`` with the edits of ``leaks``; None when it is no longer what was scanned, or when that does not parse."""
+    bom = _BOM if text.startswith(_BOM) else ""
+    lines = _lines(text)
+    if any(leak.line > len(lines) or lines[leak.line - 1].strip() != leak.source_line for leak in leaks):
+        return None
+    edits = [edit for leak in leaks for edit in leak.edits]
+    imports = tuple(dict.fromkeys(line for leak in leaks for line in leak.imports))
     try:
-        edited = with_imports(edited, tuple(dict.fromkeys(line for leak in leaks for line in leak.imports)))
-        ast.parse("\n".join(edited))
+        mended = rewritten(text.removeprefix(_BOM), edits, imports)
+        ast.parse("\n".join(_lines(mended)))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None
-    return (_BOM if bom else "") + line_end.join(edited)
+    return bom + mended
+
+
+def _lines(text: str) -> list[str]:
+    return text.removeprefix(_BOM).replace("\r\n", "\n").replace("\r", "\n").split("\n")

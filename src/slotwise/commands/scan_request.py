@@ -105,16 +105,16 @@ def _watched(request: ScanRequest, options: ScanOptions) -> tuple[str, ...]:
 
 def _fixed(report: ScanReport, options: ScanOptions) -> tuple[ScanReport, list[str]]:
     """Cure and scan again until nothing changes: one cure may make room for the next in the same block."""
-    from slotwise.commands.scan_fix import fix_files
+    from slotwise.commands.scan_fix import Rewritten, fix_files, said
 
-    notes: list[str] = []
+    done: list[Rewritten] = []
     for _ in range(_MOST_FIX_ROUNDS):
-        done = fix_files(report, options.base)
-        if not done:
+        now = fix_files(report, options.base)
+        done += now
+        if not any(not item.problem for item in now):
             break
-        notes += done
         report = scan(options)
-    return report, notes
+    return report, said(done)
 
 
 def rendered(report: ScanReport, format_: str, base: Path, *, colour: bool = False) -> bytes:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 import re
+from collections.abc import Iterator
 
 from slotwise.leaks.facts import Opened
 from slotwise.leaks.outline import ModuleOutline, every_node
@@ -42,33 +43,62 @@ def _may_say_closing(module: ModuleOutline) -> bool:
     return not _CLOSING.search(module.text)
 
 
-def with_imports(lines: list[str], imports: tuple[str, ...]) -> list[str]:
-    """``lines`` of a file with import lines that it lacks, put before its first ordinary import."""
-    missing = [line for line in imports if line not in lines]
-    if not missing:
-        return lines
-    tree = ast.parse("\n".join(lines))
-    place = 0
-    for statement in tree.body:
-        docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
-        future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
-        if not (docstring or future):
-            if isinstance(statement, (ast.Import, ast.ImportFrom)):
-                place = statement.lineno - 1
-            break
-        place = statement.end_lineno or statement.lineno
-    return [*lines[:place], *missing, *lines[place:]]
+def rewritten(text: str, edits: list[Edit], imports: tuple[str, ...]) -> str:
+    """``text`` after the edits, with import lines that it lacks before its first ordinary import.
+
+    Every line keeps its own line end; a new one gets that of the line it replaces. Of edits that overlap, the later one
+    in the file is made. Raises SyntaxError where the result is no Python.
+    """
+    pieces = _LINE_END.split(text)
+    lines = list(zip(pieces[0::2], [*pieces[1::2], ""], strict=True))
+    for edit in _apart(edits, len(lines)):
+        old = lines[edit.first_line - 1 : edit.last_line]
+        new = edit.new_text.removesuffix("\n").split("\n")
+        ends = [old[0][1] or _usual_end(lines)] * (len(new) - 1) + [old[-1][1]]
+        lines[edit.first_line - 1 : edit.last_line] = zip(new, ends, strict=True)
+    contents = [content for content, _ in lines]
+    tree = ast.parse("\n".join(contents))
+    missing = [line for line in imports if line not in contents]
+    if missing:
+        place = _import_place(tree)
+        lines[place:place] = [(line, lines[place][1] or _usual_end(lines)) for line in missing]
+    return "".join(content + end for content, end in lines)
 
 
 def applied(lines: list[str], edits: list[Edit]) -> list[str]:
     """``lines`` after the edits, from the last to the first; an edit that overlaps a later one is left out."""
     result = list(lines)
-    untouched_from = len(lines) + 1
+    for edit in _apart(edits, len(lines)):
+        result[edit.first_line - 1 : edit.last_line] = edit.new_text.removesuffix("\n").split("\n")
+    return result
+
+
+_LINE_END = re.compile(r"(\r\n|\r|\n)")
+
+
+def _usual_end(lines: list[tuple[str, str]]) -> str:
+    return next((end for _, end in lines if end), "\n")
+
+
+def _apart(edits: list[Edit], count: int) -> Iterator[Edit]:
+    """The edits from the last to the first, without those that overlap a later one."""
+    untouched_from = count + 1
     for edit in sorted(edits, key=lambda e: -e.first_line):
         if edit.last_line < untouched_from:
-            result[edit.first_line - 1 : edit.last_line] = edit.new_text.removesuffix("\n").split("\n")
+            yield edit
             untouched_from = edit.first_line
-    return result
+
+
+def _import_place(tree: ast.Module) -> int:
+    """How many lines stand before the first ordinary import, or before the first statement after the docstring."""
+    place = 0
+    for statement in tree.body:
+        docstring = isinstance(statement, ast.Expr) and isinstance(statement.value, ast.Constant)
+        future = isinstance(statement, ast.ImportFrom) and statement.module == "__future__"
+        if not (docstring or future):
+            return statement.lineno - 1 if isinstance(statement, (ast.Import, ast.ImportFrom)) else place
+        place = statement.end_lineno or statement.lineno
+    return place
 
 
 def _wrapped_block(opened: Opened, module: ModuleOutline) -> Edit | None:

@@ -27,6 +27,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
+from slotwise.leaks.session_cure import with_local
 
 TITLE = "SET without LOCAL outlives the transaction"
 SEVERITY = Severity.WARNING
@@ -42,6 +43,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 "a setting of the session is left behind on the server connection",
                 slots="Behind a transaction pooler it stays on a server connection that the next client gets.",
                 cure="Use SET LOCAL, or set_config(..., true).",
+                edits=with_local(use, facts),
             )
 
 

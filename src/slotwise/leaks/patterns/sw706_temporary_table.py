@@ -26,6 +26,7 @@ from collections.abc import Iterator
 
 from slotwise.findings import Severity
 from slotwise.leaks.facts import AddonFacts, Sighting
+from slotwise.leaks.session_cure import with_drop
 
 TITLE = "A temporary table without ON COMMIT DROP outlives the transaction"
 SEVERITY = Severity.WARNING
@@ -48,6 +49,7 @@ def find(facts: AddonFacts) -> Iterator[Sighting]:
                 f"the temporary table {name} stays on the server connection after the commit",
                 slots="Behind a transaction pooler the table is left on one server connection and missing on the next.",
                 cure="Add ON COMMIT DROP, or drop it before the transaction ends.",
+                edits=with_drop(use, facts),
             )
 
 
