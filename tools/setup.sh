@@ -44,15 +44,21 @@ if [ "$extra" = dev ] && ! ls .venv/lib/python3*/site-packages/axe_playwright_py
   .venv/bin/python -m pip install -q --disable-pip-version-check --no-deps "axe-playwright-python>=0.1.8" >&2
 fi
 
-# The alerting rules are tested with promtool; it is taken out of Debian's package, so that no server is installed.
-if [ "$extra" = dev ] && [ ! -x .venv/bin/promtool ] && ! command -v promtool >/dev/null; then
-  say "fetching promtool (apt)"
+# What `slotwise alerts` writes is tested with promtool and amtool; they are taken out of Debian's packages, so that no
+# server is installed.
+tool_of() {
+  [ ! -x ".venv/bin/$1" ] && ! command -v "$1" >/dev/null || return 0
+  say "fetching $1 (apt)"
   fetched=$(mktemp -d)
   chmod 755 "$fetched"
-  (cd "$fetched" && { apt-get download -q prometheus >&2 || { as_root apt-get update -q >&2 && apt-get download -q prometheus >&2; }; })
-  dpkg-deb --fsys-tarfile "$fetched"/prometheus_*.deb | tar -x -O ./usr/bin/promtool > .venv/bin/promtool.new
-  chmod 755 .venv/bin/promtool.new && mv .venv/bin/promtool.new .venv/bin/promtool
+  (cd "$fetched" && { apt-get download -q "$2" >&2 || { as_root apt-get update -q >&2 && apt-get download -q "$2" >&2; }; })
+  dpkg-deb --fsys-tarfile "$fetched/$2"_*.deb | tar -x -O "./usr/bin/$1" > ".venv/bin/$1.new"
+  chmod 755 ".venv/bin/$1.new" && mv ".venv/bin/$1.new" ".venv/bin/$1"
   rm -rf "$fetched"
+}
+if [ "$extra" = dev ]; then
+  tool_of promtool prometheus
+  tool_of amtool prometheus-alertmanager
 fi
 
 # The tests run against the newest PgBouncer too; it stays in .venv and nothing of the system is changed.

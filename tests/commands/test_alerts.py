@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jsonschema
 import pytest
 import yaml
 
@@ -142,5 +143,33 @@ def test_dashboards_ask_only_for_metrics_that_exist(output: Path) -> None:
                         assert f'"{word.rstrip(")")}"' in exported
 
 
-def test_the_examples_are_yaml(output: Path) -> None:
-    assert all(yaml.safe_load((output / n).read_text()) for n in ("alertmanager.yml", "compose.yml"))
+def amtool(*arguments: str) -> subprocess.CompletedProcess[str]:
+    found = shutil.which("amtool") or str(Path(sys.executable).with_name("amtool"))
+    return subprocess.run([found, *arguments], capture_output=True, text=True, timeout=60, check=False)
+
+
+def test_alertmanager_takes_the_example_and_pages_for_what_is_critical(output: Path) -> None:
+    file = str(output / "alertmanager.yml")
+    checked = amtool("check-config", file)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+    for severity, receiver in (("critical", "pager"), ("warning", "mail")):
+        routed = amtool("config", "routes", "test", f"--config.file={file}", f"severity={severity}")
+        assert routed.stdout.split() == [receiver]
+
+
+def test_compose_starts_what_is_written(output: Path) -> None:
+    """Against the schema of docker-compose (Apache-2.0); every file that is mounted was written."""
+    compose = yaml.safe_load((output / "compose.yml").read_text())
+    schema = json.loads((Path(__file__).parents[1] / "packaging/compose-spec.json").read_text())
+    jsonschema.validate(compose, schema)
+    mounts = [volume for service in compose["services"].values() for volume in service.get("volumes", ())]
+    assert mounts and all((output / volume.split(":")[0]).is_file() for volume in mounts)
+    assert {s.get("network_mode") for s in compose["services"].values()} == {"host"}
+
+
+def test_grafana_finds_the_source_and_the_dashboards(output: Path) -> None:
+    sources = yaml.safe_load((output / "grafana-datasources.yml").read_text())["datasources"]
+    assert [s["type"] for s in sources] == ["prometheus"]
+    providers = yaml.safe_load((output / "grafana-dashboards.yml").read_text())["providers"]
+    mounts = yaml.safe_load((output / "compose.yml").read_text())["services"]["grafana"]["volumes"]
+    assert sum(providers[0]["options"]["path"] + "/" in mount for mount in mounts) == 2

@@ -57,6 +57,20 @@ services:
     image: grafana/grafana
     network_mode: host
     environment: {GF_SERVER_HTTP_ADDR: 127.0.0.1}
+    volumes: ["./grafana-datasources.yml:/etc/grafana/provisioning/datasources/slotwise.yml:ro",
+              "./grafana-dashboards.yml:/etc/grafana/provisioning/dashboards/slotwise.yml:ro",
+              "./dashboard-host.json:/var/lib/grafana/dashboards/host.json:ro",
+              "./dashboard-fleet.json:/var/lib/grafana/dashboards/fleet.json:ro"]
+"""
+_GRAFANA_SOURCES = """\
+apiVersion: 1
+datasources:
+  - {name: Prometheus, type: prometheus, access: proxy, url: "http://127.0.0.1:9090", isDefault: true}
+"""
+_GRAFANA_DASHBOARDS = """\
+apiVersion: 1
+providers:
+  - {name: slotwise, type: file, options: {path: /var/lib/grafana/dashboards}}
 """
 
 
@@ -76,6 +90,8 @@ def written(output: Path, at: Thresholds) -> tuple[Path, ...]:
         "prometheus.yml": _PROMETHEUS,
         "alertmanager.yml": _ALERTMANAGER,
         "compose.yml": _COMPOSE,
+        "grafana-datasources.yml": _GRAFANA_SOURCES,
+        "grafana-dashboards.yml": _GRAFANA_DASHBOARDS,
     }
     try:
         output.mkdir(parents=True, exist_ok=True)
