@@ -121,6 +121,8 @@ def test_19_opens_preloaded_registries_in_the_master() -> None:
         (17, 0, Traffic.RPC, 1),
         (18, 1, Traffic.RPC, 2),
         (18, 0, Traffic.RPC, 1),
+        (19, 1, Traffic.RPC, 1),
+        (19, 0, Traffic.RPC, 1),
         (18, 0, Traffic.BUSINESS, 2),
         (19, 0, Traffic.BUSINESS, 2),
     ],

@@ -10,6 +10,7 @@ from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo
 from slotwise.snapshot.postgres import Database, Databases
+from slotwise.snapshot.processes import Processes
 from tests.build import FIRST_HTTP, GEVENT, backend, behind, host, listeners, pgbouncer, topology
 
 
@@ -193,3 +194,16 @@ def test_supply_takes_the_reserves_off() -> None:
     assert not isinstance(found, Unavailable) and found.usable == 47
     gap = Unavailable("pg_settings", "refused", "connect")
     assert installation_supply(structs.replace(host(), settings=gap)) == gap
+
+
+def test_what_young_workers_hold_is_a_lower_bound() -> None:
+    # Three databases in use, each worker has served one of them so far: the others will come within ten minutes.
+    held = [(FIRST_HTTP + n, backend(1000 + n, name)) for n, name in enumerate(("a", "b", "c", "a"))]
+    seen = structs.replace(host(held, options={"db_name": False}), databases=_databases("a", "b", "c"))
+    assert isinstance(seen.processes, Processes)
+    for age, certain in ((30.0, False), (601.0, True)):
+        aged = [structs.replace(p, started_at=seen.taken_at - age) for p in seen.processes.processes]
+        snapshot = structs.replace(seen, processes=structs.replace(seen.processes, processes=tuple(aged)))
+        (planned,) = _demand(snapshot).instances
+        assert planned.likely.databases_per_worker == 1
+        assert planned.certain is certain

@@ -168,6 +168,21 @@ def test_the_environment_names_the_file_in_a_docker_image(tmp_path: Path) -> Non
     assert found.clients[0].password == "hunter2" and "hunter2" not in repr(found.clients) + str(instance)
 
 
+def test_a_file_that_only_the_environment_names_need_not_be_there(tmp_path: Path) -> None:
+    write_host(tmp_path, {})
+    odoo = [*ODOO, "--db_host", "pg"]
+    add_process(tmp_path, 70, 1, odoo, inodes=[500], environment={"ODOO_RC": "/etc/odoo/gone.conf"})
+    instance = only(services(tmp_path))
+    assert instance.config_file is None and instance.value("db_host") == "pg" and instance.value("workers") == 0
+
+
+def test_a_file_that_the_command_line_names_must_be_there(tmp_path: Path) -> None:
+    write_host(tmp_path, {})
+    add_process(tmp_path, 70, 1, [*ODOO, "-c", "/etc/odoo/gone.conf"], inodes=[500], environment={})
+    gap = services(tmp_path).odoo
+    assert isinstance(gap, Unavailable) and gap.reason == "there is no such file"
+
+
 def test_a_relative_file_is_relative_to_where_the_process_works(tmp_path: Path) -> None:
     write_host(
         tmp_path,

@@ -11,7 +11,10 @@ connection:
 
 * a login on 17 and 18: ``res.users._login`` runs on ``self.pool.cursor()`` (17.0 odoo/addons/base/models/res_users.py
   ``_login``, ``authenticate``; 18.0 the same). 19.0 logs in on the request's own cursor.
-* ``/xmlrpc`` and ``/jsonrpc`` on all three: ``odoo/service/model.py`` ``execute`` opens ``registry(db).cursor()``.
+* ``/xmlrpc`` and ``/jsonrpc`` on 17.0 (2024-07): ``odoo/service/model.py`` ``execute`` opens ``registry(db).cursor()``.
+  Since ``_check_request`` (odoo/addons/base/controllers/rpc.py 18.0:127 of 2025-04, addons/rpc/controllers/__init__.py
+  19.0) the controller closes the request's cursor first: a worker that serves nothing else keeps one. 18.0 is counted
+  with two all the same, since a client that logs in by ``/web/session/authenticate`` makes it two.
 * ``signal_changes`` after a request that cleared an ormcache, mail sent after the commit, and a registry that another
   process changed and that is reloaded under an open cursor: all three.
 
@@ -39,8 +42,12 @@ _LOGIN = (
     "odoo/addons/base/models/res_users.py _login, odoo/http.py Session.authenticate and _serve_db (17.0, 18.0)",
 )
 _RPC = (
-    "/xmlrpc and /jsonrpc run on a cursor of their own while the request's is open",
-    "odoo/service/model.py execute (17.0:63, 18.0:86, 19.0:127), odoo/http.py _serve_db",
+    "/xmlrpc and /jsonrpc, or a login, run on a cursor of their own while the request's is open",
+    "odoo/service/model.py execute (17.0:63), odoo/http.py Session.authenticate and _serve_db (17.0, 18.0)",
+)
+_RPC_CLOSES_FIRST = (
+    "/xmlrpc and /jsonrpc close the request's cursor before the call opens its own, /json/2 and a login have only one",
+    "addons/rpc/controllers/__init__.py _check_request, json2.py (19.0), odoo/http.py Session.authenticate (19.0)",
 )
 _AFTER_COMMIT = (
     "mail sent after the commit, and cache signalling, open a cursor while the request's is open",
@@ -70,6 +77,8 @@ def kept_per_database(host: OdooHost) -> KeptPerDatabase:
     every host; for stateless RPC it depends on how the host finds it.
     """
     if host.traffic is Traffic.RPC:
+        if host.odoo_version >= 19:
+            return _kept(1, _RPC_CLOSES_FIRST)
         return _kept(2, _RPC) if request_has_database(host) else _kept(1, _ALONE)
     if host.odoo_version <= 18:
         return _kept(2, _LOGIN)

@@ -21,6 +21,9 @@ from slotwise.snapshot.sessions import joiner, sessions
 SERVING_ROLES = frozenset({"http_worker", "threaded"})
 ODOO_ROLES = frozenset({"master", "http_worker", "cron_worker", "gevent", "threaded", "shell", "queue_job", "cli"})
 
+POOL_IDLE_SECONDS = 600.0
+"""MAX_IDLE_TIMEOUT of Odoo's pool (odoo/sql_db.py 17.0:53, 18.0:76, 19.0:84)."""
+
 
 class Connection(Struct, frozen=True):
     """One connection of an Odoo process, to PostgreSQL or to a PgBouncer."""
@@ -35,9 +38,12 @@ class Observed(Struct, frozen=True):
 
     ``warm``: at least half of the HTTP workers (or the threaded process) hold a connection on an application database,
     so that ``in_use`` and ``per_worker`` (the most databases that one of them holds) say what ordinary work needs.
+    ``settled``: one of them has served for as long as a pool keeps what it does not use, so that ``per_worker`` has
+    stopped growing with the age of the processes alone.
     """
 
     warm: bool
+    settled: bool
     in_use: tuple[str, ...]
     per_worker: int
     queue_job_databases: int
@@ -57,8 +63,10 @@ def observed(instance: OdooInstance, snapshot: Snapshot) -> Observed:
             served.setdefault(connection.pid, set()).add(connection.database or "")
     in_use = {c.database for c in connections if c.database is not None and _is_application(c.database)}
     warm = bool(served) and 2 * sum(1 for names in served.values() if names) >= len(served)
+    ages = [snapshot.taken_at - p.started_at for p in processes if p.role in SERVING_ROLES and p.started_at is not None]
     return Observed(
         warm=warm,
+        settled=max(ages, default=0.0) >= POOL_IDLE_SECONDS,
         in_use=tuple(sorted(in_use)),
         per_worker=max((len(names) for names in served.values()), default=0),
         queue_job_databases=_queue_jobs(processes, held, len(in_use)),

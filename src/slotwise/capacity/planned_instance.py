@@ -45,13 +45,16 @@ def planned_instance(instance: OdooInstance, snapshot: Snapshot, route: Route) -
         databases=served,
         databases_per_worker=seen.per_worker if seen.warm and not alone else None,
     )
+    # Three databases in use, but two at most in one worker that has run for a minute: the third will come.
+    grown = seen.warm and (seen.settled or alone or seen.per_worker >= likely.database_count)
     every = tuple(dict.fromkeys((*(names or ()), *seen.in_use)))
     most = structs.replace(host, databases=every if every or alone else 1)
     if seen.warm:
-        basis = f"{seen.per_worker} database(s) held by one worker"
+        young = "" if grown else ", which has not run for ten minutes yet"
+        basis = f"{seen.per_worker} database(s) held by one worker{young}"
     else:
         basis = "db_name" if pinned else "one database at least"
-    return PlannedInstance(instance.id, route, likely, most, pinned or seen.warm or alone, basis)
+    return PlannedInstance(instance.id, route, likely, most, alone or grown or (pinned and not seen.warm), basis)
 
 
 def _host(instance: OdooInstance, seen: Observed, snapshot: Snapshot) -> OdooHost:

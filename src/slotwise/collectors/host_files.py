@@ -8,6 +8,9 @@ from msgspec import Struct
 
 from slotwise.snapshot.evidence import Unavailable
 
+NO_SUCH_FILE = "there is no such file"
+"""The reason where a file is not there; every other reason leaves open what it says."""
+
 
 class View(Struct, frozen=True):
     """The file system as one process sees it: ``base`` is where its ``/`` is found from here, ``cwd`` its working
@@ -44,7 +47,7 @@ def read_file(path: Path, named: str, at_most_bytes: int = 4 << 20) -> bytes | U
         with path.open("rb") as file:
             content = file.read(at_most_bytes + 1)
     except FileNotFoundError:
-        return Unavailable(named, "there is no such file", f"check the name, or make {named}")
+        return Unavailable(named, NO_SUCH_FILE, f"check the name, or make {named}")
     except IsADirectoryError:
         return Unavailable(named, "it is a directory", "give the name of a file")
     except OSError as error:
@@ -62,7 +65,7 @@ def read_tail(path: Path, named: str, at_most_bytes: int) -> str | Unavailable:
             file.seek(max(0, size - at_most_bytes))
             content = file.read(at_most_bytes)
     except FileNotFoundError:
-        return Unavailable(named, "there is no such file", f"check the name of {named}")
+        return Unavailable(named, NO_SUCH_FILE, f"check the name of {named}")
     except OSError as error:
         remedy = f"run slotwise as root, or as a user who may read {named}"
         return Unavailable(named, (error.strerror or "not readable").lower(), remedy)

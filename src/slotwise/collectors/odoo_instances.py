@@ -33,11 +33,17 @@ def config_path_of(facts: ProcessFacts, options: Sequence[str], version: str | N
 
     None where it names none: Odoo then reads ~/.odoorc (odoo/tools/config.py, _parse_config, 17.0 to 19.0).
     """
-    named = parse_command_line(options, table_version(version)).values.get("config")
-    if isinstance(named, str) and named:
+    named = named_on_command_line(options, version)
+    if named:
         return named
     environment = facts.environment or {}
     return next((environment[v] for v in _INSTANCE_VARIABLES if environment.get(v)), None)
+
+
+def named_on_command_line(options: Sequence[str], version: str | None = None) -> str | None:
+    """The file that -c or --config names; without it None."""
+    named = parse_command_line(options, table_version(version)).values.get("config")
+    return named if isinstance(named, str) and named else None
 
 
 def instance_of(

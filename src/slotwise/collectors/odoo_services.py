@@ -13,12 +13,18 @@ from pathlib import Path
 from msgspec import Struct
 
 from slotwise.collectors.discovery import Client
-from slotwise.collectors.host_files import View, read_file
+from slotwise.collectors.host_files import NO_SUCH_FILE, View, read_file
 from slotwise.collectors.odoo_command import OdooCommand
 from slotwise.collectors.odoo_command_line import parse_command_line
 from slotwise.collectors.odoo_conf import OdooConf, parse_odoo_conf
 from slotwise.collectors.odoo_configuration import Inputs, configuration
-from slotwise.collectors.odoo_instances import config_path_of, groups, instance_ids, instance_of
+from slotwise.collectors.odoo_instances import (
+    config_path_of,
+    groups,
+    instance_ids,
+    instance_of,
+    named_on_command_line,
+)
 from slotwise.collectors.odoo_options import table_version
 from slotwise.collectors.odoo_version import find_version
 from slotwise.collectors.pg_target import OsUser
@@ -143,7 +149,12 @@ class _Search:
             gap = Unavailable(named, f"the working directory of pid {facts.pid} may not be read", remedy)
             return _Source(named, None, gap)
         shown = view.absolute(named)
-        return self._read(view.place(named), shown, facts)
+        found = self._read(view.place(named), shown, facts)
+        if found.gap is not None and found.gap.reason == NO_SUCH_FILE and not named_on_command_line(command.options):
+            # Only what -c names must be there (config.py, _parse_config, 17.0 to 19.0); the image for containers sets
+            # ODOO_RC whether there is a file or not.
+            return _Source(None, None, None)
+        return found
 
     def _read(self, path: Path, shown: str, facts: ProcessFacts | None) -> _Source:
         content = read_file(path, shown)
@@ -265,7 +276,7 @@ class _Search:
         """Nothing runs: the files that the next start would use."""
         for names in self._candidates(environment, home):
             sources = [self._read(View(self._root, "/", home).place(n), n, None) for n in names]
-            there = [s for s in sources if s.gap is None or s.gap.reason != "there is no such file"]
+            there = [s for s in sources if s.gap is None or s.gap.reason != NO_SUCH_FILE]
             if not there:
                 continue
             gap = next((s.gap for s in there if s.gap is not None), None)

@@ -48,8 +48,8 @@ def need_all_seen(demand: InstallationDemand, beyond: bool) -> None:
             Unavailable("sessions of other clients", "were not seen", "run doctor where it can connect, or as root")
         )
     if beyond and not demand.certain:
-        reason = "no HTTP worker shows yet which databases it serves, and all of them would not fit"
-        remedy = "set db_name, or run doctor again after ordinary work"
+        reason = "HTTP workers have not run long enough to show which databases they serve, and all would not fit"
+        remedy = "set db_name to the databases meant, or run doctor again after ten minutes of ordinary work"
         raise MissingEvidence(Unavailable("databases in use", reason, remedy))
 
 

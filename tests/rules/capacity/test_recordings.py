@@ -63,7 +63,8 @@ def test_demand_follows_settings_and_databases_in_use(name: str, started: int, t
 
 @pytest.mark.parametrize("name", recordings())
 def test_what_is_in_use_is_certain_on_every_recording(name: str) -> None:
-    assert _demand(name).certain
+    # There each of four young workers holds two or three of the four databases in use: a lower bound.
+    assert _demand(name).certain is (name != "18-saturated")
 
 
 @pytest.mark.parametrize("name", ["17-prefork-1db-busy", "18-prefork-1db-busy", "18-prefork-4db-after-load"])

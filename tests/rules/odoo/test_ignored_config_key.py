@@ -63,10 +63,14 @@ def test_its_own_fix_silences_it(names: list[str]) -> None:
     assert findings(mended(snapshot, SLUG), SLUG) == ()
 
 
-def test_unknown_without_a_version_or_a_file() -> None:
+def test_unknown_without_a_version_or_a_configuration() -> None:
     assert verdict(_with(version=None), SLUG).state == "unknown"
+    assert verdict(structs.replace(host(), odoo=Unavailable("Odoo", "x", "y")), SLUG).state == "unknown"
+
+
+def test_healthy_where_odoo_has_no_file_at_all() -> None:
+    # Everything comes from the command line or, in 19, from the environment: no key can be ignored.
     snapshot = host()
     assert isinstance(snapshot.odoo, Odoo)
     no_file = structs.replace(snapshot.odoo.instances[0], config_file=None)
-    assert verdict(structs.replace(snapshot, odoo=Odoo((no_file,))), SLUG).state == "unknown"
-    assert verdict(structs.replace(snapshot, odoo=Unavailable("Odoo", "x", "y")), SLUG).state == "unknown"
+    assert verdict(structs.replace(snapshot, odoo=Odoo((no_file,))), SLUG).state == "healthy"

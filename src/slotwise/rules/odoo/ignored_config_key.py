@@ -8,7 +8,6 @@ from slotwise.findings import Change, Finding, Fix, Manual, SetOdooOption, Sever
 from slotwise.rules.engine import rule
 from slotwise.rules.evidence import cite
 from slotwise.rules.instances import each_instance, set_option
-from slotwise.snapshot.evidence import MissingEvidence, Unavailable
 from slotwise.snapshot.odoo import IgnoredKey, Odoo, OdooInstance
 
 MOVED = {"longpolling_port": "gevent_port", "xmlrpc_port": "http_port", "xmlrpc_interface": "http_interface"}
@@ -40,9 +39,6 @@ def ignored_config_key(odoo: Odoo) -> Iterator[Finding]:
         for key in instance.ignored_keys:
             yield _finding(instance, key)
         instance.need_major()
-        if instance.config_file is None and not instance.ignored_keys:
-            remedy = "name its file with --config FILE"
-            raise MissingEvidence(Unavailable(f"odoo.conf of {instance.id}", "no file was read", remedy))
 
     yield from each_instance(odoo, check)
 
