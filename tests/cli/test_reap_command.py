@@ -40,7 +40,6 @@ def test_a_saved_system_is_judged(saved: str) -> None:
     ("words", "problem"),
     [
         ([], b"names no state"),
-        ([*POLICY, "--apply"], b"by which connection"),
         (["--idle", "0.1"], b"0.1"),
         ([*POLICY, "--apply", "--snapshot", "x.json"], b"no system to act on"),
     ],

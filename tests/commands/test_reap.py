@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from slotwise.collectors.runner import Request, collect
+from slotwise.commands import reap as commands_reap
 from slotwise.commands.reap import Acting, Reaping, end_chosen, reap, reap_for_ever, said
 from slotwise.demo.postgres_server import PostgresServer, PostgresServers
 from slotwise.errors import ExitCode, OperatorError
@@ -19,7 +20,10 @@ from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.postgres import Activity
 from slotwise.standin.flows import RequestOptions
+from tests import build
+from tests.build import NOW
 from tests.conftest import StartPostgres, StartStandin
+from tests.integration.sick import says
 from tests.servers import MAJOR_VERSIONS, binaries_for, create_odoo, until
 
 EVERYTHING = ReapPolicy(idle_in_transaction_seconds=1, idle_seconds=1, active_seconds=1, at_most=100)
@@ -201,6 +205,40 @@ def test_without_an_audit_log_nobody_is_ended(server: PostgresServer, tmp_path: 
 def test_a_policy_that_says_nothing_or_too_much_is_refused(policy: ReapPolicy) -> None:
     with pytest.raises(OperatorError):
         reap(lambda: pytest.fail("nothing is looked at"), policy)
+
+
+@pytest.mark.parametrize("as_root", [True, False], ids=["by the server's socket", "as Odoo's own role"])
+def test_without_a_dsn_the_server_is_found_as_doctor_finds_it(
+    pg15: PostgresServer, start_standin: StartStandin, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, as_root: bool
+) -> None:
+    """Root goes in by the server's own socket; an ordinary user as the role of odoo.conf, which may end its own."""
+    name = f"found{as_root:d}"
+    create_odoo(pg15, [name])
+    if not as_root:
+        monkeypatch.setattr(commands_reap, "own_way", lambda snapshot: None)
+    odoo = start_standin(db_port=pg15.port, workers=1, max_cron_threads=0, db_name=(name,))
+    assert odoo.leak(name, cursors=1).served
+    settled(pg15)
+    where = ["--config", str(odoo.home / "odoo.conf"), "--database", name, "--timeout", "60"]
+    ask = ["reap", "--idle-in-transaction", "1", *where, "--audit", str(tmp_path / "audit.jsonl")]
+    assert says(*ask)[0] == 1
+    code, said_, beside = says(*ask, "--apply")
+    assert code == 0, said_ + beside
+    done = [json.loads(line) for line in (tmp_path / "audit.jsonl").read_text().splitlines()]
+    assert [(one["phase"], one.get("outcome")) for one in done] == [("meant", None), ("done", "ended")]
+    assert done[0]["owner"].startswith("http_worker")
+    odoo.stop()
+    with psycopg.connect(pg15.dsn(), autocommit=True) as session:
+        session.execute(psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)").format(psycopg.sql.Identifier(name)))
+
+
+def test_no_way_is_no_end(tmp_path: Path) -> None:
+    with pytest.raises(OperatorError, match="no way to the server"):
+        end_chosen(idle_for_long(), 1, NOW - 300, "chosen", Acting(None, tmp_path / "audit.jsonl"))
+
+
+def idle_for_long() -> Snapshot:
+    return build.host([(build.FIRST_HTTP, build.backend(1, idle_for=99999))])
 
 
 def test_one_session_that_somebody_points_at(server: PostgresServer, tmp_path: Path) -> None:

@@ -104,6 +104,23 @@ def test_behind_a_pooler_listeners_and_a_running_action_are_protected_too() -> N
     assert pids(pooled) == {4}
 
 
+def test_an_idle_session_that_may_listen_on_an_application_database_is_left() -> None:
+    """Once committed, a LISTEN is not visible; what can be known is whose session it is and how it was opened."""
+    idle = {"idle_for": 99999, "query": "COMMIT"}
+    held = [
+        (FIRST_HTTP, backend(1, **idle)),
+        (FIRST_HTTP, backend(2, application_name="", **idle)),
+        (FIRST_CRON, backend(3, application_name="my-addon", **idle)),
+        (GEVENT, backend(4, **idle)),
+        (MASTER, backend(5, **idle)),
+        (FIRST_HTTP, backend(6, idle_for=99999, query="BEGIN; LISTEN mine; COMMIT")),
+        (FIRST_CRON, backend(7, **idle)),
+    ]
+    assert pids(host(held)) == {1, 7}
+    threaded = host([(MASTER, backend(1, **idle))], roles={MASTER: "threaded"})
+    assert pids(threaded) == set()
+
+
 def test_only_who_is_named_and_only_beyond_the_limit() -> None:
     held = [
         (FIRST_HTTP, stuck(1)),

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 from msgspec import Struct
 
 from slotwise.apply.audit_log import AuditLog
+from slotwise.apply.servers import Way, as_user
 from slotwise.errors import OperatorError
 from slotwise.fixes.reaping import Condemned
 from slotwise.snapshot.redaction import redact_text
@@ -67,22 +68,27 @@ class Waiting(Struct, frozen=True):
 
 
 @contextmanager
-def acting_connection(dsn: str) -> Iterator[Connection[tuple[object, ...]]]:
+def acting_connection(way: str | Way) -> Iterator[Connection[tuple[object, ...]]]:
     """A connection to end sessions by: autocommit, so that each statement sees the present. It gives up on a server
     that does not answer. Raises psycopg.OperationalError where the server refuses, OperatorError for a DSN that
     cannot be read."""
     import psycopg
 
+    way = Way(way) if isinstance(way, str) else way
+    own = {
+        "application_name": "slotwise",
+        "connect_timeout": "10",
+        "tcp_user_timeout": "15000",
+        "keepalives_idle": "10",
+    }
     try:
-        connection = psycopg.connect(
-            dsn,
-            autocommit=True,
-            prepare_threshold=None,
-            application_name="slotwise",
-            connect_timeout=10,
-            tcp_user_timeout=15000,
-            keepalives_idle=10,
-        )
+        with as_user(way.uid):
+            connection = psycopg.connect(
+                way.dsn,
+                autocommit=True,
+                prepare_threshold=None,
+                **{**way.parameters, **own},  # type: ignore[arg-type]
+            )
     except psycopg.ProgrammingError as error:
         remedy = "write postgresql://user:password@host:port/dbname; special characters in it as %40, %2F …"
         raise OperatorError("--dsn cannot be read", remedy) from error

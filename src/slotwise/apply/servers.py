@@ -40,7 +40,7 @@ def postgres(way: Way) -> Iterator[Connection[tuple[Any, ...]]]:
 
     given = {"application_name": "slotwise fix", "connect_timeout": "10", **way.parameters}
     try:
-        with _as_user(way.uid):
+        with as_user(way.uid):
             connection = psycopg.connect(way.dsn, autocommit=True, prepare_threshold=None, **given)  # type: ignore[arg-type]
     except psycopg.Error as error:
         raise OperatorError(
@@ -53,7 +53,7 @@ def postgres(way: Way) -> Iterator[Connection[tuple[Any, ...]]]:
 
 
 @contextmanager
-def _as_user(uid: int | None) -> Iterator[None]:
+def as_user(uid: int | None) -> Iterator[None]:
     """The effective user while connecting: peer authentication looks at it (SO_PEERCRED)."""
     if uid is None or uid == os.geteuid():
         yield
@@ -230,7 +230,7 @@ class Servers:
         import psycopg
 
         try:
-            with _as_user(way.uid):
+            with as_user(way.uid):
                 console = psycopg.connect(
                     way.dsn,
                     autocommit=True,

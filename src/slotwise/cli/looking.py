@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from slotwise.collectors.discovery import Discovery
     from slotwise.collectors.runner import Request
     from slotwise.snapshot.model import Snapshot
 
@@ -57,13 +58,25 @@ def look(
     """The snapshot that the options ask for. What discovery found is said on stderr."""
     if saved is not None:
         return _saved(saved, (configs, dsn, pgbouncers, logs, offline))
+    return look_and_find(configs, dsn, pgbouncers, logs, offline, timeout_seconds)[0]
+
+
+def look_and_find(
+    configs: tuple[str, ...],
+    dsn: str | None,
+    pgbouncers: tuple[str, ...],
+    logs: tuple[str, ...],
+    offline: bool,
+    timeout_seconds: float,
+) -> tuple[Snapshot, Discovery]:
+    """The snapshot of a live system, and how it was reached, for a command that acts there."""
     from slotwise.collectors.runner import collect
 
     request = request_of(configs, dsn, pgbouncers, logs, offline, timeout_seconds)
     snapshot, discovery = collect(request)
     for sentence in discovery.sentences:
         click.echo(sentence, err=True)
-    return snapshot
+    return snapshot, discovery
 
 
 def request_of(

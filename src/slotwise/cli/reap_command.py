@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from slotwise.cli.looking import live_options, look, snapshot_option, terminal
+from slotwise.cli.looking import live_options, look, look_and_find, snapshot_option, terminal
 
 _SECONDS = click.FloatRange(1)
 
@@ -21,7 +21,7 @@ _SECONDS = click.FloatRange(1)
 @click.option("--database", "databases", multiple=True, metavar="NAME", help="Only on this database; * and ? match.")
 @click.option("--application", "applications", multiple=True, metavar="NAME", help="Only of this application_name.")
 @click.option("--at-most", type=click.IntRange(1, 100), default=5, show_default=True, help="End so many in one round.")
-@click.option("--apply", "act", is_flag=True, help="End them. Without it nobody is ended. Needs --dsn.")
+@click.option("--apply", "act", is_flag=True, help="End them. Without it nobody is ended.")
 @click.option("--audit", "audit", metavar="FILE", help="Audit log [default: /var/log/slotwise/reap.jsonl for root].")
 @click.option("--every", type=click.FloatRange(1), metavar="SECONDS", help="Go on, a round every so many seconds.")
 @live_options
@@ -53,9 +53,11 @@ def command(
     """
     from pathlib import Path
 
-    from slotwise.commands.reap import Acting, Reaping, checked, reap, reap_for_ever, said
+    from slotwise.collectors.discovery import Discovery
+    from slotwise.commands.reap import Acting, Reaping, checked, reap, reap_for_ever, said, ways_to
     from slotwise.errors import OperatorError
     from slotwise.fixes.reaping import ReapPolicy
+    from slotwise.snapshot.model import Snapshot
 
     policy = checked(
         ReapPolicy(
@@ -72,16 +74,24 @@ def command(
     if act:
         if where["saved"] is not None:
             raise OperatorError("a saved snapshot is no system to act on", "leave out --snapshot, or --apply")
-        if not where["dsn"]:
-            raise OperatorError("--apply needs to know by which connection", "give --dsn")
-        acting = Acting(where["dsn"], Path(audit) if audit else None)
+        acting = Acting(
+            where["dsn"], Path(audit) if audit else None, found=lambda snapshot: ways_to(snapshot, found.ways)
+        )
     colour, width = terminal()
+    found = Discovery()
+
+    def looked() -> Snapshot:
+        nonlocal found
+        if where["saved"] is not None:
+            return look(**where)
+        snapshot, found = look_and_find(**{name: value for name, value in where.items() if name != "saved"})
+        return snapshot
 
     def tell(result: Reaping) -> None:
         click.echo(said(result, form, colour=colour, width=width), nl=False)
 
     if every is None:
-        result = reap(lambda: look(**where), policy, acting)
+        result = reap(looked, policy, acting)
         tell(result)
         return int(result.exit_code)
     import signal
@@ -89,4 +99,4 @@ def command(
 
     end = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: end.set())
-    return int(reap_for_ever(lambda: reap(lambda: look(**where), policy, acting), tell, every, end.wait))
+    return int(reap_for_ever(lambda: reap(looked, policy, acting), tell, every, end.wait))

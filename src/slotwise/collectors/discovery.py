@@ -22,9 +22,16 @@ _LOCAL_NAMES = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0", "::"})
 
 
 class Discovery(Struct, frozen=True):
-    """What was found without being told, in sentences for people. Never part of a Snapshot."""
+    """What was found without being told, in sentences for people. Never part of a Snapshot.
+
+    ``ways`` lead to the server that was looked at, the first one first. They hold passwords.
+    """
 
     sentences: tuple[str, ...] = ()
+    ways: tuple[Target, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"Discovery({self.sentences!r})"
 
 
 class Client(Struct, frozen=True):

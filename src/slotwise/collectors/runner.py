@@ -154,7 +154,7 @@ class _Run:
         sentences = plan.sentences
         if answer.through_pooler:
             sentences = (*sentences, f"{answer.address} is a pooler: what is behind it was read through it")
-        return snapshot, Discovery(sentences)
+        return snapshot, Discovery(sentences, () if answer.through_pooler else (first.target, *plan.others))
 
     def _plan(self, host: HostEvidence, named: bool, address: str | None) -> Plan:
         """The way to the server: the one that was ``named``, which is at ``address``, else the one that Odoo uses."""

@@ -52,7 +52,7 @@ def reach_of(snapshot: Snapshot, dsn: str | None, pgbouncers: tuple[str, ...]) -
         own = _own_console(one)
         if one.address not in consoles and own is not None:
             consoles[one.address] = own
-    return Reach(reach_of_dsn(dsn) or _own_way(snapshot), consoles)
+    return Reach(reach_of_dsn(dsn) or own_way(snapshot), consoles)
 
 
 def _own_console(pgbouncer: PgBouncer) -> Way | None:
@@ -101,7 +101,8 @@ def _address(dsn: str) -> str:
     return f"{host}/.s.PGSQL.{port}" if host.startswith("/") else f"{host}:{port}"
 
 
-def _own_way(snapshot: Snapshot) -> Way | None:
+def own_way(snapshot: Snapshot) -> Way | None:
+    """The server's own socket as its OS user, where root runs slotwise on its host; else None."""
     here = snapshot.server_processes
     if os.geteuid() != 0 or not isinstance(here, ServerProcesses) or here.chosen is None:
         return None

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from msgspec import Struct
 
+from slotwise.apply.servers import Way
+from slotwise.collectors.pg_target import Target
+from slotwise.commands.fix_ground import own_way
 from slotwise.errors import ExitCode, OperatorError
 from slotwise.fixes.reaping import Condemned, Protection, ReapPolicy, Round, chosen_session, judge_round
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 
 if TYPE_CHECKING:
+    from psycopg import Connection
+
+    from slotwise.apply.audit_log import AuditLog
     from slotwise.apply.reaper import Act, Waiting
 
 FORMATS = ("text", "json")
@@ -47,14 +54,39 @@ class Reaping(Struct, frozen=True):
 
 
 class Acting(Struct, frozen=True):
-    """How to act: by which connection (``dsn`` may hold a password), with which audit log (None: the usual place)."""
+    """How to act: by which connection (``dsn`` may hold a password; None: by the first of ``found`` that the server
+    lets in), with which audit log (None: the usual place)."""
 
-    dsn: str
+    dsn: str | None
     audit_file: Path | None = None
     waiting: Waiting | None = None
+    found: Callable[[Snapshot], tuple[Way, ...]] | None = None
 
     def __repr__(self) -> str:
         return "Acting(…)"
+
+
+def ways_to(snapshot: Snapshot, targets: tuple[Target, ...]) -> tuple[Way, ...]:
+    """How to reach the server that was looked at, without being told: root by the server's own socket, then as Odoo's
+    roles do. Which sessions they may end, the server decides."""
+    own = own_way(snapshot)
+    odoo = tuple(
+        Way(
+            one.dsn,
+            {**_libpq(one.environment), "dbname": "postgres", **one.parameters},
+            one.run_as.uid if one.run_as else None,
+        )
+        for one in targets
+    )
+    return (*((own,) if own is not None else ()), *odoo)
+
+
+def _libpq(environment: Mapping[str, str] | None) -> dict[str, str]:
+    """libpq's variables of another process as connection parameters (fe-connect.c, PQconninfoOptions)."""
+    names = {"PGHOSTADDR": "hostaddr", "PGDATABASE": "dbname"}
+    usual = ("host", "port", "user", "password", "passfile", "service", "sslmode", "sslrootcert", "sslcert", "sslkey")
+    names |= {f"PG{name.upper()}": name for name in usual}
+    return {names[name]: value for name, value in (environment or {}).items() if name in names}
 
 
 def checked(policy: ReapPolicy) -> ReapPolicy:
@@ -84,20 +116,20 @@ def reap(look: Callable[[], Snapshot], policy: ReapPolicy, acting: Acting | None
         file = str(audit.file)
         if isinstance(judgement, Unavailable) or not judgement.condemned:
             return Reaping(snapshot.taken_at, judgement, (), file)
-        acts, unable = _end_all(judgement.condemned, acting, audit)
+        acts, unable = _end_all(judgement.condemned, acting, audit, snapshot)
         return Reaping(snapshot.taken_at, judgement, acts, file, unable)
 
 
-def _end_all(condemned: tuple[Condemned, ...], acting: Acting, audit: object) -> tuple[tuple[Act, ...], str | None]:
+def _end_all(
+    condemned: tuple[Condemned, ...], acting: Acting, audit: AuditLog, snapshot: Snapshot
+) -> tuple[tuple[Act, ...], str | None]:
     import psycopg
 
-    from slotwise.apply.audit_log import AuditLog
-    from slotwise.apply.reaper import acting_connection, end_session
+    from slotwise.apply.reaper import end_session
 
-    assert isinstance(audit, AuditLog)
     acts: list[Act] = []
     try:
-        with acting_connection(acting.dsn) as connection:
+        with _connection(acting, snapshot) as connection:
             for one in condemned:
                 act = end_session(connection, one, audit, waiting=acting.waiting)
                 acts.append(act)
@@ -110,6 +142,32 @@ def _end_all(condemned: tuple[Condemned, ...], acting: Acting, audit: object) ->
     return tuple(acts), None
 
 
+@contextmanager
+def _connection(acting: Acting, snapshot: Snapshot) -> Iterator[Connection[tuple[object, ...]]]:
+    """As told, else by the first way that the server lets in. Raises psycopg.OperationalError where none does,
+    OperatorError where there is none."""
+    import psycopg
+
+    from slotwise.apply.reaper import acting_connection
+
+    if acting.dsn is not None:
+        with acting_connection(acting.dsn) as connection:
+            yield connection
+        return
+    ways = acting.found(snapshot) if acting.found is not None else ()
+    if not ways:
+        raise OperatorError("no way to the server was found that sessions could be ended by", "give --dsn")
+    with ExitStack() as opened:
+        for last, way in enumerate(ways, 1 - len(ways)):
+            try:
+                connection = opened.enter_context(acting_connection(way))
+                break
+            except psycopg.OperationalError:
+                if last == 0:
+                    raise
+        yield connection
+
+
 def end_chosen(
     snapshot: Snapshot, pid: int, backend_start: float, reason: str, acting: Acting, *, only_cancel: bool = False
 ) -> Act | Protection:
@@ -119,12 +177,12 @@ def end_chosen(
     where the audit log cannot be written, psycopg.OperationalError where the server refuses the connection.
     """
     from slotwise.apply.audit_log import AuditLog, default_audit_file
-    from slotwise.apply.reaper import acting_connection, end_session
+    from slotwise.apply.reaper import end_session
 
     condemned = chosen_session(snapshot, pid, backend_start, reason)
     if isinstance(condemned, Protection):
         return condemned
-    with AuditLog(acting.audit_file or default_audit_file()) as audit, acting_connection(acting.dsn) as connection:
+    with AuditLog(acting.audit_file or default_audit_file()) as audit, _connection(acting, snapshot) as connection:
         return end_session(connection, condemned, audit, waiting=acting.waiting, only_cancel=only_cancel)
 
 

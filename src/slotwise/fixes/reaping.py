@@ -25,6 +25,7 @@ from slotwise.snapshot.session_kinds import (
     is_cron_lock,
     is_listener,
     is_queue_job_runner,
+    is_raw,
 )
 from slotwise.snapshot.sessions import OWN_APPLICATION_NAME, sessions
 from slotwise.snapshot.time_limits import time_limits
@@ -41,7 +42,14 @@ _BACKUP_COPY = re.compile(r"(?is)^\s*copy\b.*\bto\s+stdout\b")
 _QUEUE_JOB = re.compile(r"(?i)\bqueue_job\b|\bselect_jobs\b")
 """The runner of OCA queue_job works in autocommit mode: its last statement stays visible, no COMMIT hides it
 (queue_job/jobrunner/runner.py)."""
-_LISTEN = re.compile(r"(?i)^\s*listen\b")
+_LISTEN = re.compile(r"(?i)(?:^|;)\s*listen\b")
+_MAY_LISTEN = {
+    "master": "the master holds it, as queue_job's runner does: it may listen",
+    "gevent": "the process of live chat and notifications holds it: it may listen",
+    "threaded": "the only process of a threaded Odoo holds it, where listeners are threads: it may listen",
+}
+"""Processes in which code listens on application databases. HTTP and cron workers of a prefork Odoo are replaced all
+the time and serve one request or job at a time, so only a session that an addon opened by itself may listen there."""
 _QUERY_LENGTH = 2048
 
 
@@ -239,7 +247,7 @@ def _process(owner: Owner) -> int | None:
 def _listens(held: Held) -> Protection | None:
     """Sessions that hear notifications are idle for days on purpose. Once committed, a LISTEN is not visible."""
     backend, owner = held.backend, held.owner
-    if is_listener(held) or is_queue_job_runner(held) or _LISTEN.match(backend.query or ""):
+    if is_listener(held) or is_queue_job_runner(held) or _LISTEN.search(backend.query or ""):
         return Protection("it listens for notifications")
     if backend.state != "idle":
         return None
@@ -250,9 +258,11 @@ def _listens(held: Held) -> Protection | None:
     if owner.name == POOLER_NAME:
         reason = "a pooler keeps it, for a client that may listen or for the next one: server_idle_timeout is its limit"
         return Protection(reason, certain=False)
-    if owner.certainty == "known" and owner.role == "master":
+    if owner.certainty == "known" and owner.role in _MAY_LISTEN:
         # OCA queue_job's runner lives in the master and listens on the application database (jobrunner/__init__.py).
-        return Protection("the master holds it, as queue_job's runner does: it may listen", certain=False)
+        return Protection(_MAY_LISTEN[owner.role], certain=False)
+    if is_raw(held):
+        return Protection("an addon opened it by itself, past Odoo's pool: it may listen", certain=False)
     return None
 
 
