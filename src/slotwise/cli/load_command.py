@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from slotwise.load.people import People
     from slotwise.load.ramp import Limits
     from slotwise.load.report import LoadReport
 
@@ -132,6 +133,183 @@ def connections(
     return _finish(load_connections(request, lambda line: click.echo(line, err=True)), form, output)
 
 
+_PEOPLE = (
+    click.option("--url", required=True, help="The web client's address, such as http://staging.example.com:8069."),
+    click.option("--databases", required=True, metavar="NAME,NAME", help="Databases that the users work in."),
+    click.option("--login", "logins", multiple=True, metavar="LOGIN", help="Repeat for more [default: admin]."),
+    click.option("--password-file", type=_FILE, help="Their password; else SLOTWISE_LOAD_PASSWORD is read."),
+    click.option("--think", default="5s", show_default=True, help="Mean pause of a user between two requests."),
+    click.option("--rpc-ratio", type=click.FloatRange(0, 1), default=0.1, show_default=True,
+                 help="Share of users that are programs calling RPC."),
+    click.option("--rpc", type=click.Choice(["json", "xml"]), default="json", show_default=True),
+    click.option("--websocket-ratio", type=click.FloatRange(0, 1), default=1.0, show_default=True,
+                 help="Share of browsers that hold a websocket."),
+    click.option("--websocket-url", metavar="URL", help="Where it is, if not beside --url."),
+    click.option("--read-only", is_flag=True, help="Create no records and post no messages."),
+    click.option("--seed", type=int, default=1, show_default=True, help="The same seed, the same users."),
+)  # fmt: skip
+
+
+def _people(function: F) -> F:
+    for option in reversed(_PEOPLE):
+        function = option(function)
+    return function
+
+
+@command.command("http")
+@_people
+@click.option("--observe", metavar="DSN", help="Odoo's PostgreSQL, to see who holds the slots.")
+@click.option("--log", "logs", multiple=True, metavar="FILE", help="odoo.log, to see what was refused.")
+@click.option("--generators", type=click.IntRange(1, 64), default=1, show_default=True, help="Locust processes here.")
+@click.option("--remote-workers", type=click.IntRange(0, 64), default=0, help="`slotwise load worker` elsewhere.")
+@click.option("--bind", default="127.0.0.1", show_default=True, help="Where remote workers come to.")
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Its port [default: a free one].")
+@click.option("--keep-records", is_flag=True, help="Leave what the users have created.")
+@click.option("--cleanup", is_flag=True, help="Load nothing: remove what earlier tests have left, and end.")
+@_bounds
+def http(
+    observe: str | None,
+    logs: tuple[str, ...],
+    generators: int,
+    remote_workers: int,
+    bind: str,
+    port: int,
+    keep_records: bool,
+    cleanup: bool,
+    goal_text: str | None,
+    consoles: tuple[str, ...],
+    target_is_staging: bool,
+    form: str,
+    output: Path | None,
+    **rest: Any,
+) -> int:
+    """Load a staging Odoo 17, 18 or 19 with users over HTTP: they log in, search, read, open forms, create records,
+    hold a websocket, post in a channel, and call RPC.
+
+    What they create is marked and removed at the end, after ^C too. It needs the extra: pip install 'slotwise[load]'.
+    """
+    from slotwise.commands.load_http import HttpRequest, load_http, remove_records
+    from slotwise.commands.load_output import writable
+    from slotwise.load.ramp import Goal, goal
+
+    people, password, bounds = _who(**rest)
+
+    def say(line: str) -> None:
+        click.echo(line, err=True)
+
+    if cleanup:
+        remove_records(people, password, target_is_staging, say)
+        return 0
+    request = HttpRequest(
+        people=people,
+        password=password,
+        limits=_limits(**bounds),
+        goal=Goal() if goal_text is None else goal(goal_text),
+        observe=observe,
+        consoles=consoles,
+        logs=logs,
+        is_staging=target_is_staging,
+        generators=generators,
+        remote_workers=remote_workers,
+        bind=bind,
+        port=port,
+        keep_records=keep_records,
+    )
+    if output is not None:
+        writable(output)
+    return _finish(load_http(request, say), form, output)
+
+
+@command.command("worker")
+@click.option("--master", required=True, metavar="HOST:PORT", help="Where `slotwise load http` waits for workers.")
+@_people
+def worker(master: str, **rest: Any) -> int:
+    """Generate load on this machine for a `slotwise load http --remote-workers` on another one.
+
+    Give it the same options for the users as the other one has; it ends with it.
+    """
+    from slotwise.commands.load_worker import serve
+
+    people, password, _ = _who(**rest)
+    return serve(master, people, password)
+
+
+@command.command("export")
+@_people
+@click.option("--k6", type=_FILE, metavar="FILE", help="Write a script for k6.")
+@click.option("--locust", type=_FILE, metavar="FILE", help="Write a locustfile.")
+@click.option("--step-seconds", type=click.FloatRange(0.5, 600), default=60.0, show_default=True)
+@click.option("--duration", type=click.FloatRange(1, 14400), default=600.0, show_default=True, metavar="SECONDS")
+@click.option("--max-users", type=click.IntRange(1, 20000), default=500, show_default=True)
+def export(
+    k6: Path | None, locust: Path | None, step_seconds: float, duration: float, max_users: int, **rest: Any
+) -> int:
+    """Write the same users as a k6 script or a locustfile, for those who have their own harness. No password is
+    written."""
+    from slotwise.commands.load_export import export as write_files
+    from slotwise.errors import OperatorError
+    from slotwise.load.ramp import Limits
+
+    if k6 is None and locust is None:
+        raise OperatorError("nothing to write", "give --k6 FILE, --locust FILE or both")
+    people, _password, _ = _who(needs_password=False, **rest)
+    limits = Limits(seconds=duration, step_seconds=step_seconds, users=max_users)
+    for path in write_files(people, limits, k6, locust):
+        click.echo(f"{path} written", err=True)
+    return 0
+
+
+def _who(
+    *,
+    url: str,
+    databases: str,
+    logins: tuple[str, ...],
+    password_file: Path | None,
+    think: str,
+    rpc_ratio: float,
+    rpc: str,
+    websocket_ratio: float,
+    websocket_url: str | None,
+    read_only: bool,
+    seed: int,
+    needs_password: bool = True,
+    **bounds: Any,
+) -> tuple[People, str, dict[str, Any]]:
+    """The users, their password, and what else was given."""
+    import os
+    from datetime import datetime, timezone
+
+    from slotwise.errors import OperatorError
+    from slotwise.load.people import People
+    from slotwise.load.visits import duration
+
+    names = tuple(name.strip() for name in databases.split(",") if name.strip())
+    if not names:
+        raise OperatorError("--databases names none", "write --databases staging")
+    password = os.environ.get("SLOTWISE_LOAD_PASSWORD")
+    if password_file is not None:
+        try:
+            password = password_file.read_text(encoding="utf-8").strip()
+        except OSError as error:
+            raise OperatorError(f"{password_file}: {error.strerror or error}", "give a readable file") from error
+    if password is None and needs_password:
+        raise OperatorError("the users have no password", "set SLOTWISE_LOAD_PASSWORD or give --password-file FILE")
+    people = People(
+        url=url,
+        databases=names,
+        logins=logins or ("admin",),
+        think_seconds=duration(think).mean_seconds,
+        rpc_ratio=rpc_ratio,
+        rpc="xml" if rpc == "xml" else "json",
+        websocket_ratio=websocket_ratio,
+        websocket_url=websocket_url,
+        writes=not read_only,
+        run=datetime.now(timezone.utc).strftime("%Y%m%d-%H%M%S"),
+        seed=seed,
+    )
+    return people, password or "", bounds
+
+
 @command.command("compare")
 @click.argument("a", type=_FILE)
 @click.argument("b", type=_FILE)
@@ -143,6 +321,17 @@ def compare(a: Path, b: Path, form: str) -> int:
     comparison = compare_files(a, b)
     click.echo(render_comparison(comparison, form), nl=False)
     return int(comparison.worse)
+
+
+@command.command("show")
+@click.argument("file", type=_FILE)
+@click.option("--format", "form", type=click.Choice(["text", "json", "html"]), default="text", show_default=True)
+@click.option("--output", "-o", type=_FILE, metavar="FILE", help="Write it to a file instead of stdout.")
+def show(file: Path, form: str, output: Path | None) -> int:
+    """Show a report again that --format json has written. Exit code: as after the test itself."""
+    from slotwise.commands.load_output import read_report
+
+    return _finish(read_report(file), form, output)
 
 
 def _limits(

@@ -15,7 +15,7 @@ from slotwise.errors import OperatorError
 from slotwise.load.knee import knee
 from slotwise.load.measures import Step
 from slotwise.load.model import expected_peak, hosts_of, model_of_scenario, remedy_for
-from slotwise.load.ramp import Goal, Limits, Stop
+from slotwise.load.ramp import Goal, Limits
 from slotwise.load.report import LoadReport, report_of
 from slotwise.load.visits import Scenario
 from slotwise.loadtest.connections import Target, run
@@ -152,9 +152,3 @@ def _check_bounds(scenario: Scenario, limits: Limits) -> None:
             f"this scenario may take {peak} connections, --max-connections-used allows {limits.slots}",
             "let fewer workers, scheduled actions or databases take part, or raise the bound",
         )
-
-
-def interrupted(report: LoadReport) -> bool:
-    """Whether a signal ended the test."""
-    stop: Stop = report.stop
-    return stop.reason == "interrupted"

@@ -28,8 +28,9 @@ MOST_FAILED_RATIO = 0.01
 BENT_RATIO = 0.85
 """A curve that never falls below this part of the unloaded line has shown no knee."""
 FEWEST_STEPS = 4
+TRUSTED_REQUESTS = 20
+"""A step of so many requests weighs half as much in the fit as one of very many."""
 _SHARPNESS = tuple(1.1 * 1.2**power for power in range(22))
-_DRAWS_PER_BLOCK_AT_LEAST = 1
 
 
 class Knee(Struct, frozen=True, kw_only=True):
@@ -79,7 +80,7 @@ def knee(steps: Sequence[Step], seed: int = 0) -> Knee:
             unloaded_seconds=_unloaded(unloaded, good),
             why="latency had not left the line at the highest number of users",
         )
-    curve = fit(points)
+    curve = fit(points, [_weight(step) for step in good])
     if curve is None:
         return Knee(users=None, beyond=most, why="throughput fell from the first step on: there is no line to leave")
     drawn = sorted(_bootstrap(good, Random(seed)))
@@ -95,32 +96,33 @@ def knee(steps: Sequence[Step], seed: int = 0) -> Knee:
     )
 
 
-def fit(points: Sequence[tuple[int, float]]) -> Curve | None:
-    """The curve through points of users and requests per second; None where no rising line fits.
+def fit(points: Sequence[tuple[int, float]], weights: Sequence[float] | None = None) -> Curve | None:
+    """The curve through points of users and requests per second; None where no rising line fits. ``weights`` say how
+    much each point is to be trusted; without them all are alike.
 
     For a given p the equation is linear in ((R0 + Z)^p, Xmax^-p), so p alone is searched.
     """
     best: Curve | None = None
     for sharpness in _SHARPNESS:
-        found = _linear(points, sharpness)
+        found = _linear(points, weights or [1.0] * len(points), sharpness)
         if found is not None and (best is None or found.error_ratio < best.error_ratio):
             best = found
     return best
 
 
-def _linear(points: Sequence[tuple[int, float]], p: float) -> Curve | None:
+def _linear(points: Sequence[tuple[int, float]], weights: Sequence[float], p: float) -> Curve | None:
     """Least squares of relative errors for one p."""
     # Scaled to the last point, for p-th powers neither overflow nor vanish then.
     users_unit, rate_unit = points[-1]
     aa = ab = bb = ay = by = 0.0
-    for users, rate in points:
+    for (users, rate), weight in zip(points, weights, strict=True):
         relative = (rate / rate_unit) ** p
         a, b = (users_unit / users) ** p * relative, relative
-        aa += a * a
-        ab += a * b
-        bb += b * b
-        ay += a
-        by += b
+        aa += weight * a * a
+        ab += weight * a * b
+        bb += weight * b * b
+        ay += weight * a
+        by += weight * b
     determinant = aa * bb - ab * ab
     if determinant <= 1e-12 * aa * bb:
         return None
@@ -128,8 +130,11 @@ def _linear(points: Sequence[tuple[int, float]], p: float) -> Curve | None:
     if slope <= 0 or ceiling <= 0:
         return None
     cycle, most = users_unit / rate_unit * slope ** (1 / p), rate_unit * ceiling ** (-1 / p)
-    errors = [_curve(users, cycle, most, p) / rate - 1 for users, rate in points]
-    return Curve(cycle, most, p, math.sqrt(math.fsum(error * error for error in errors) / len(errors)))
+    squares = [
+        weight * (_curve(users, cycle, most, p) / rate - 1) ** 2
+        for (users, rate), weight in zip(points, weights, strict=True)
+    ]
+    return Curve(cycle, most, p, math.sqrt(math.fsum(squares) / math.fsum(weights)))
 
 
 def _curve(users: float, cycle: float, most: float, p: float) -> float:
@@ -147,19 +152,27 @@ def _mean(step: Step) -> float:
     return math.fsum(b.completed * b.mean_seconds for b in step.blocks) / sum(b.completed for b in step.blocks)
 
 
-def _unloaded(cycle_seconds: float, steps: Sequence[Step]) -> float:
-    return max(0.0, cycle_seconds - steps[0].think_seconds)
+def _weight(step: Step) -> float:
+    """A step of a few requests says little: one of them may have been a worker's first."""
+    return step.completed / (step.completed + TRUSTED_REQUESTS)
+
+
+def _unloaded(cycle_seconds: float, steps: Sequence[Step]) -> float | None:
+    """R0; None where it drowns in the noise of the pauses."""
+    seconds = cycle_seconds - steps[0].think_seconds
+    return seconds if seconds > 0 else None
 
 
 def _bootstrap(steps: Sequence[Step], random: Random) -> list[float]:
     found = []
+    weights = [_weight(step) for step in steps]
     for _ in range(RESAMPLES):
         points = []
         for step in steps:
-            drawn = random.choices(step.blocks, k=max(_DRAWS_PER_BLOCK_AT_LEAST, len(step.blocks)))
+            drawn = random.choices(step.blocks, k=len(step.blocks))
             mean = math.fsum(b.completed * b.mean_seconds for b in drawn) / sum(b.completed for b in drawn)
             points.append(_point(step, mean))
-        curve = fit(points)
+        curve = fit(points, weights)
         if curve is not None:
             found.append(curve.users)
     return found

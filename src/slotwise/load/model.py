@@ -117,8 +117,9 @@ def remedy_for(
         return None
     others = other_sessions(before, pooled=False)
     server = replace(server, other=others or 0, pgbouncer=_pools(before))
+    # A time of zero is a fit that could not tell, and no transaction's length.
     workload = Workload(
-        transactions_per_second=found.most_per_second, transaction_seconds=service_seconds, source="load test"
+        transactions_per_second=found.most_per_second, transaction_seconds=service_seconds or None, source="load test"
     )
     plan = plan_server(Deployment(hosts=hosts, servers=(server,)), server.name, Terms(workload=workload))
     pooled = [one for one in plan.alternatives if one.pooling is not None] if server.pgbouncer is not None else []
