@@ -27,6 +27,7 @@ from bench._table import Table
 from slotwise.collectors.runner import Request
 from slotwise.demo.pgbouncer_server import PgBouncerServer
 from slotwise.demo.postgres_server import PostgresServer, PostgresServers, free_port
+from slotwise.history.sample import round_of
 from slotwise.history.sampler import Sampler
 from tests.servers import binaries_for, create_odoo, until
 
@@ -72,9 +73,9 @@ def main() -> Table:
                 for _ in range(size):
                     connection = held.enter_context(psycopg.connect(server.dsn("odoo", "prod"), autocommit=True))
                     connection.execute("SELECT 1")
-                ours, looks = _serve(server, Path(scratch), size)
+                ours, looks = _serve(server, Path(scratch), size, _idle(server))
                 theirs = _postgres_exporter(server, exporter)
-                watch, table = _watch(server), _activity(server, activity)
+                watch, table = _watch(server, size), _activity(server, activity)
             found = [
                 _row(f"{size} backends: `slotwise serve`, a scrape", ours, looks),
                 _row(f"{size} backends: postgres_exporter, a scrape", theirs, 1.0),
@@ -100,8 +101,11 @@ def _row(name: str, cost: Cost, per_scrape: float | None) -> tuple[str, ...]:
     return (name, f"{cost.milliseconds:.1f} ms", size, f"{cost.server_cpu_ms:.2f} ms", whole)
 
 
-def _serve(server: PostgresServer, scratch: Path, size: int) -> tuple[Cost, float]:
-    """A scrape of `serve`, what one of its looks costs the server, and how many looks there are in 15 seconds."""
+def _serve(server: PostgresServer, scratch: Path, size: int, idle: float) -> tuple[Cost, float]:
+    """A scrape of `serve`, what one of its looks costs the server, and how many looks there are in 15 seconds.
+
+    ``idle``: CPU milliseconds a second that the server uses while nobody asks; scrapes in a row leave no time for it.
+    """
     port = free_port()
     command = [
         *(sys.executable, "-m", "slotwise", "serve", "--dsn", server.dsn(), "--listen", f"127.0.0.1:{port}"),
@@ -111,9 +115,16 @@ def _serve(server: PostgresServer, scratch: Path, size: int) -> tuple[Cost, floa
         time.sleep(2 * INTERVAL_SECONDS)
         before = tree_seconds(server.pid)
         time.sleep(LOOKS * INTERVAL_SECONDS)
-        each = (tree_seconds(server.pid) - before) / LOOKS * 1000
+        each = (tree_seconds(server.pid) - before) / LOOKS * 1000 - idle * INTERVAL_SECONDS
         milliseconds, length = _scrapes(url)
     return Cost(milliseconds, length, each), SCRAPE_SECONDS / INTERVAL_SECONDS
+
+
+def _idle(server: PostgresServer) -> float:
+    time.sleep(INTERVAL_SECONDS)
+    before = tree_seconds(server.pid)
+    time.sleep(4 * INTERVAL_SECONDS)
+    return (tree_seconds(server.pid) - before) * 1000 / (4 * INTERVAL_SECONDS)
 
 
 def _postgres_exporter(server: PostgresServer, program: Path) -> Cost:
@@ -127,11 +138,12 @@ def _postgres_exporter(server: PostgresServer, program: Path) -> Cost:
         return _scraped(url, lambda: tree_seconds(server.pid))
 
 
-def _watch(server: PostgresServer) -> Cost:
+def _watch(server: PostgresServer, size: int) -> Cost:
     """What a refresh of the screen asks of the server: the sampler's look, after the first one."""
     with Sampler(Request(dsn=server.dsn(), timeout_seconds=10.0), 5.0) as sampler:
         for _ in range(3):
-            sampler.look()
+            seen = round_of(sampler.look())
+        assert seen.used is not None and seen.used > size and not seen.gap, seen
         before, taken = tree_seconds(server.pid), []
         for _ in range(LOOKS):
             begun = time.perf_counter()

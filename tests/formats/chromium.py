@@ -14,13 +14,18 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 
 
 def browse(page: Path, *options: str) -> str:
-    """Runs the browser on ``page`` in a profile beside it and returns its standard output. A word in the page's console
-    fails: what a page may not do (its policy) or cannot do is said there."""
+    """Runs the browser on the file ``page`` in a profile beside it and returns its standard output."""
+    return browse_url(page.as_uri(), page.parent / "profile", *options)
+
+
+def browse_url(address: str, profile: Path, *options: str) -> str:
+    """Runs the browser on ``address`` and returns its standard output. A word in the page's console fails: what a page
+    may not do (its policy) or cannot do is said there."""
     found = next((path for name in BROWSERS if (path := shutil.which(name))), None)
     assert found is not None, "no Chromium: run `make setup`"
     command = [
         found, "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars",
-        f"--user-data-dir={page.parent / 'profile'}", "--enable-logging=stderr", "--v=0", *options, page.as_uri(),
+        f"--user-data-dir={profile}", "--enable-logging=stderr", "--v=0", *options, address,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert ":CONSOLE" not in done.stderr, done.stderr[-1000:]

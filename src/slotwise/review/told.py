@@ -13,6 +13,8 @@ from slotwise.review.stretches import Stretch
 from slotwise.snapshot.round import FindingSeen
 
 _ORDER = {"critical": 0, "warning": 1, "info": 2}
+_RECENT_SECONDS = 120.0
+"""The recorder asks once a minute: what the last answer said holds until the next one is overdue."""
 _Key = tuple[str, str | None]
 
 
@@ -38,6 +40,9 @@ def findings_told(known: Sequence[Stretch]) -> tuple[FindingTold, ...]:
             seen[key] = finding if worse or before is None else before
         end = stretch.until
     still = set(present)
+    seen_until = known[-1].until if known else end
+    if seen_until - end <= _RECENT_SECONDS:
+        end = seen_until
     for key, since in present.items():
         spans.setdefault(key, []).append((since, max(end, since)))
     told = [
