@@ -9,7 +9,7 @@ from functools import lru_cache
 import msgspec
 
 from slotwise.capacity import holdings
-from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
+from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer, nameless
 from slotwise.capacity.figures import Figures
 from slotwise.capacity.guide import guide
 from slotwise.capacity.holdings import RoleHolding
@@ -105,7 +105,7 @@ def demand_figures(deployment: Deployment, server: str = "primary") -> Figures:
         return demand(deployment, server).figures
     total = Figures.always(target.other + target.superuser_sessions)
     for host in deployment.hosts:
-        total = total + _figures_of(host, server).times(host.count)
+        total = total + _figures_of(nameless(host), server).times(host.count)
     return total
 
 

@@ -107,6 +107,13 @@ class OdooHost(msgspec.Struct, frozen=True, kw_only=True, cache_hash=True):
         return self.http_enable and self.database_count > 0 and self.websockets != 0
 
 
+def nameless(host: OdooHost) -> OdooHost:
+    """One such host with its databases as a number: figures do not depend on names, and many hosts differ only by
+    them."""
+    count, preloaded = host.database_count, host.preloaded_count
+    return msgspec.structs.replace(host, name="", count=1, databases=count, preloaded=preloaded)
+
+
 def grouped(hosts: tuple[OdooHost, ...]) -> tuple[OdooHost, ...]:
     """Hosts that differ by name only as one with their number, so that a fleet of a thousand is planned as quickly."""
     together: dict[OdooHost, list[OdooHost]] = {}

@@ -9,7 +9,7 @@ from functools import lru_cache
 from msgspec.structs import replace
 
 from slotwise.capacity import holdings, memory, processor
-from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer
+from slotwise.capacity.deployment import Deployment, OdooHost, PostgresServer, nameless
 from slotwise.capacity.figures import Figures
 from slotwise.capacity.plan import PlanSetting
 from slotwise.capacity.pooling import PoolSizing
@@ -21,6 +21,8 @@ to 6 with its LISTEN session and a notification (slotwise.capacity.holdings); tw
 
 GEVENT_POOL = 16
 LARGEST_GEVENT_POOL = 32
+_WIDE = 100_000
+"""A pool that cuts nothing."""
 LEAST_MAX_CONNECTIONS = 100
 WORKERS_PER_CORE = 2
 """The guide's rule, and Odoo's documentation has 2 × cores + 1 as its theoretical maximum."""
@@ -69,17 +71,16 @@ def _with_pool(host: OdooHost, most: int | None) -> OdooHost:
         if host.concurrent_requests is not None:
             wanted_threads = max(1, host.concurrent_requests)
         threads = wanted_threads if threads is None else min(threads, wanted_threads)
-    wide = replace(host, db_maxconn=100_000, db_maxconn_gevent=100_000, max_http_threads=threads)
-    roles = holdings.prefork(wide) if host.workers else holdings.threaded(wide)
     gevent_pool = GEVENT_POOL if host.websockets is None else min(LARGEST_GEVENT_POOL, 1 + 2 * host.websockets)
     if host.workers:
-        used = [role for role in roles if role.role in ("http_worker", "cron_worker") and role.processes]
-        need = max((_at_peak(role) for role in used), default=0)
+        # However many workers there are, each needs the same: hosts that differ in their number only are one.
+        need = _deepest_process(replace(nameless(host), workers=1, db_maxconn=_WIDE, db_maxconn_gevent=_WIDE))
         floor = SMALLEST_ODOO_POOL
     else:
         most_threads = threads or 1
         floor = 6 * host.max_cron_threads + 2 * most_threads + (1 if host.websockets_used else 0)
-        need = max(floor, _at_peak(roles[0]) if host.websockets == 0 else 2 * floor)
+        wide = replace(host, db_maxconn=_WIDE, db_maxconn_gevent=_WIDE, max_http_threads=threads)
+        need = max(floor, _at_peak(holdings.threaded(wide)[0]) if host.websockets == 0 else 2 * floor)
     pool = max(floor, need if most is None else min(need, most))
     return replace(
         host,
@@ -87,6 +88,13 @@ def _with_pool(host: OdooHost, most: int | None) -> OdooHost:
         db_maxconn_gevent=max(SMALLEST_ODOO_POOL, gevent_pool if most is None else min(gevent_pool, most)),
         max_http_threads=threads,
     )
+
+
+@lru_cache(maxsize=1024)
+def _deepest_process(host: OdooHost) -> int:
+    """The most connections that one HTTP or cron worker uses at its peak."""
+    used = [role for role in holdings.prefork(host) if role.role in ("http_worker", "cron_worker") and role.processes]
+    return max((_at_peak(role) for role in used), default=0)
 
 
 def _at_peak(role: holdings.RoleHolding) -> int:
