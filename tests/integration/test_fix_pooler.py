@@ -26,7 +26,7 @@ from tests.integration.pooled import (
     write_generated,
     write_guide,
 )
-from tests.integration.sick import answer, pgbouncer
+from tests.integration.sick import answer, installed, pgbouncer, says
 from tests.servers import create_odoo
 
 
@@ -135,3 +135,57 @@ def test_fix_writes_a_pooler_that_starts_and_rolls_it_back(
     ini.write_text(text)
     assert run(["fix", "--rollback", *where]) == 0
     assert not ini.exists() and not (home / "userlist.txt").exists()
+
+
+def test_the_newest_pooler_looks_passwords_up_by_a_function(
+    home: Path,
+    start_postgres: StartPostgres,
+    start_standin: StartStandin,
+    tmp_path: Path,
+    newest_program: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """SCRAM all the way: the client proves its password to PgBouncer by the verifier that the function told, and
+    PgBouncer by what the client showed to PostgreSQL. A new password needs no change of files."""
+    asks = tuple(f"host all {role} 127.0.0.1/32 scram-sha-256" for role in ("odoo", "slotwise_pgbouncer"))
+    server = start_postgres(18, {"max_connections": "60"}, hba=asks[1:])
+    create_odoo(server)
+    host = start_standin(db_port=server.port, workers=2, max_cron_threads=1, db_name=("prod",))
+    ini, port = home / "pgbouncer.ini", free_port()
+    where = ["--config", str(host.home / "odoo.conf"), "--dsn", server.dsn(), "--timeout", "60"]
+    state = ["--state", str(tmp_path / "state")]
+    asked = ["fix", "--pooler", "--pooler-lookup", "--pooler-ini", str(ini), *where, *state]
+    older = tmp_path / "bin" / "pgbouncer"
+    older.parent.mkdir()
+    older.write_text("#!/bin/sh\necho PgBouncer 1.18.0\n")
+    older.chmod(0o755)
+    with installed(older):
+        code, said, beside = says(*asked, "--apply", "--yes")
+    assert code == 2 and "1.18 does not know auth_dbname" in beside
+    with installed(newest_program):
+        code, said, beside = says(*asked, "--apply", "--yes")
+    assert "applied: change" in said, said + beside
+    assert "SCRAM-SHA-256$" not in said + beside and "SCRAM-SHA-256$" not in (home / "userlist.txt").read_text()
+
+    text = ini.read_text()
+    ini.write_text(text.replace("listen_port = 6432", f"listen_port = {port}"))
+    (server.data_dir / "pg_hba.conf").write_text(asks[0] + "\n" + (server.data_dir / "pg_hba.conf").read_text())
+    way = f"host=127.0.0.1 port={port} user=odoo dbname=prod connect_timeout=20 password="
+    with psycopg.connect(server.dsn(), autocommit=True) as admin, pgbouncer(newest_program, ini):
+        for password in ("first", "second"):
+            admin.execute(f"ALTER ROLE odoo PASSWORD '{password}'".encode())
+            admin.execute("SELECT pg_reload_conf()")
+            with psycopg.connect(way + password, prepare_threshold=None) as session:
+                assert session.execute("SELECT current_user").fetchone() == ("odoo",)
+        for stranger in (way + "first", way.replace("user=odoo", "user=postgres") + "x"):
+            with pytest.raises(psycopg.OperationalError, match=r"authentication failed|no such user"):
+                psycopg.connect(stranger)
+        monkeypatch.setenv("PGPASSWORD", "second")
+        checks = answer("verify", "--dsn", way.removesuffix(" password="), "--only", "listen-notify")["checks"]
+        assert states(checks) == {"listen-notify": "works"}
+    ini.write_text(text)
+    assert run(["fix", "--rollback", *where, *state]) == 0
+    with psycopg.connect(server.dsn()) as admin:
+        left = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'slotwise_pgbouncer'").fetchall()
+        left += admin.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'slotwise_pgbouncer'").fetchall()
+    assert left == [] and not ini.exists()
