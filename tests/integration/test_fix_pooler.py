@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+import yaml
 
 from slotwise.cli.app import run
 from slotwise.demo.pgbouncer_server import installed_program
@@ -189,3 +190,34 @@ def test_the_newest_pooler_looks_passwords_up_by_a_function(
         left = admin.execute("SELECT 1 FROM pg_roles WHERE rolname = 'slotwise_pgbouncer'").fetchall()
         left += admin.execute("SELECT 1 FROM pg_namespace WHERE nspname = 'slotwise_pgbouncer'").fetchall()
     assert left == [] and not ini.exists()
+
+
+def test_the_file_of_a_config_map_starts(
+    home: Path, start_postgres: StartPostgres, start_standin: StartStandin, program: Path
+) -> None:
+    """What `fix --pooler --platform kubernetes` puts into the ConfigMap, in the real PgBouncer."""
+    server = start_postgres(16, {"max_connections": "60"})
+    create_odoo(server)
+    host = start_standin(db_port=server.port, workers=2, max_cron_threads=1, db_name=("prod",))
+    where = ["--config", str(host.home / "odoo.conf"), "--dsn", server.dsn(), "--timeout", "60"]
+    said = says("fix", "--pooler", "--platform", "kubernetes", "--output", str(home / "out"), *where)
+    (made,) = (home / "out").glob("pgbouncer-deployment.yaml")
+    config, deployment, service = yaml.safe_load_all(made.read_text())
+    container = deployment["spec"]["template"]["spec"]["containers"][0]
+    assert said[0] == 1 and container["command"] == ["pgbouncer", "/etc/pgbouncer/pgbouncer.ini"]
+    port = service["spec"]["ports"][0]["targetPort"]
+    assert container["ports"] == [{"containerPort": port}]
+
+    text = config["data"]["pgbouncer.ini"]
+    assert "listen_addr = *" in text and f"listen_port = {port}" in text and "/etc/pgbouncer/userlist.txt" in text
+    own = free_port()
+    ini = home / "pgbouncer.ini"
+    ini.write_text(
+        text.replace("listen_addr = *", "listen_addr = 127.0.0.1")
+        .replace(f"listen_port = {port}", f"listen_port = {own}")
+        .replace("/etc/pgbouncer/userlist.txt", str(home / "userlist.txt"))
+    )
+    (home / "userlist.txt").write_text('"odoo" "secret"\n')
+    way = f"host=127.0.0.1 port={own} user=odoo password=secret dbname=prod"
+    with pgbouncer(program, ini), psycopg.connect(way, prepare_threshold=None) as session:
+        assert session.execute("SELECT current_user").fetchone() == ("odoo",)

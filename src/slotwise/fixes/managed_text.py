@@ -33,7 +33,8 @@ def managed_commands(platform: Platform, values: dict[str, str], restart: tuple[
     flags = ",".join(f"{name}={value}" for name, value in values.items())
     return (
         "# --database-flags replaces ALL flags: add those that `gcloud sql instances describe INSTANCE` lists",
-        f"gcloud sql instances patch INSTANCE --database-flags={shlex.quote(flags)}",
+        f"gcloud sql instances patch INSTANCE --database-flags={shlex.quote(flags)}"
+        + ("  # restarts the instance at once, which ends every session" if restart else ""),
     )
 
 
@@ -44,8 +45,9 @@ def _aws(values: dict[str, str], restart: tuple[str, ...], verb: str, kind: str)
         text = shlex.quote(f"ParameterName={name},ParameterValue={value},ApplyMethod={method}")
         made.append(f"aws rds {verb} --parameters {text}")
     if restart:
+        aurora = kind == "cluster"
         reboot = "reboot-db-instance --db-instance-identifier INSTANCE"
-        if kind == "cluster":
+        if aurora:
             reboot = "reboot-db-instance --db-instance-identifier WRITER_INSTANCE"
-        made.append(f"aws rds {reboot}  # ends every session")
+        made.append(f"aws rds {reboot}  # ends every session" + ("; readers one by one after it" if aurora else ""))
     return tuple(made)

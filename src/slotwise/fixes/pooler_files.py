@@ -16,7 +16,8 @@ def compose_service(ini: str, sizing: PoolSizing) -> tuple[GeneratedFile, ...]:
         "# docker compose -f docker-compose.yml -f compose.pgbouncer.yml up -d\n"
         "services:\n  pgbouncer:\n"
         f"    image: {IMAGE}\n"
-        '    command: ["pgbouncer", "/etc/pgbouncer/pgbouncer.ini"]\n'
+        "    # entrypoint, not command: images have start scripts that write a file of their own\n"
+        '    entrypoint: ["pgbouncer", "/etc/pgbouncer/pgbouncer.ini"]\n'
         "    restart: unless-stopped\n    stop_grace_period: 60s\n"
         "    ulimits:\n      nofile: " + str(_files(sizing)) + "\n"
         "    volumes:\n      - ./pgbouncer.ini:/etc/pgbouncer/pgbouncer.ini:ro\n"
@@ -39,7 +40,7 @@ def kubernetes_deployment(ini: str) -> tuple[GeneratedFile, ...]:
         "  selector:\n    matchLabels: {app: odoo-pgbouncer}\n  template:\n    metadata:\n"
         "      labels: {app: odoo-pgbouncer}\n    spec:\n      terminationGracePeriodSeconds: 60\n      containers:\n"
         f"        - name: pgbouncer\n          image: {IMAGE}\n"
-        "          args: [pgbouncer, /etc/pgbouncer/pgbouncer.ini]\n"
+        "          command: [pgbouncer, /etc/pgbouncer/pgbouncer.ini]\n"
         "          ports:\n            - containerPort: 6432\n"
         "          readinessProbe:\n            tcpSocket: {port: 6432}\n"
         "          volumeMounts:\n            - {name: config, mountPath: /etc/pgbouncer}\n"

@@ -47,10 +47,11 @@ def server_remedies(
         kept.append(one)
     if not kept:
         return (), refused, tuple(notes)
-    return _written(kept, here), refused, tuple(notes)
+    given = {one.name: one.value for one in settings.settings if one.source == "command line"}
+    return _written(kept, here, given), refused, tuple(notes)
 
 
-def _written(kept: list[Requested], here: PostgresGround) -> tuple[Remedy, ...]:
+def _written(kept: list[Requested], here: PostgresGround, given: dict[str, str]) -> tuple[Remedy, ...]:
     values = {r.change.name: r.change.value for r in kept if isinstance(r.change, SetServerSetting)}
     restart = tuple(r.change.name for r in kept if isinstance(r.change, SetServerSetting) and r.change.restart)
     reasons, risks, rules = told(kept)
@@ -75,7 +76,7 @@ def _written(kept: list[Requested], here: PostgresGround) -> tuple[Remedy, ...]:
     if here.platform in MANAGED:
         return (remedy(f"{here.platform} {here.address}", commands=managed_commands(here.platform, values, restart)),)
     if here.platform != "self-hosted":
-        files, commands = orchestrated_files(here.platform, values)
+        files, commands = orchestrated_files(here.platform, values, given)
         return (remedy(f"{here.platform} {here.address}", files=files, commands=commands),)
     by_file = {n: v for n, v in values.items() if _fits_drop_in(n, here)}
     by_statement = {n: v for n, v in values.items() if n not in by_file}
