@@ -55,4 +55,4 @@ def test_a_with_gives_back_only_what_a_with_closes() -> None:
 def test_closing_a_cursor_or_leaving_a_transaction_does_not_close_the_connection(
     text: str, by_with: bool, closes: bool
 ) -> None:
-    assert closes_attribute(function(text), "_cnx", "self", by_with=by_with) is closes
+    assert closes_attribute(list(ast.walk(function(text))), "_cnx", "self", by_with=by_with) is closes

@@ -2,16 +2,22 @@
 
 import re
 
-from hypothesis import given
+import pytest
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slotwise.leaks.source import _SET, _SQL_TOKENS, _TOKENS, may_matter
+from slotwise.leaks.source import _SQL_TOKENS, _TOKENS, Tokens, may_matter
 
-# The plain reading of what the quick search must find.
-SET = re.compile(rb"(?:^|[\"';\n]|\s|\\n)set\s+(?:session|role|time|[a-z_.]+\s*(?:=|to\s))")
-PIECES = st.sampled_from(
-    [b"set", b"SET", b" ", b"\n", b"\\n", b'"', b";", b"x", b"a.b", b"=", b"to ", b"role", b"time", b"\t", b"re"]
+# The plain reading of what the quick search must find: a word at the beginning of a text or of a statement.
+START = rb"(?:[\"';/]|--[^\n]*?(?:\n|\\n)|\A)(?:\s|\\n|\\t)*"
+PLACED = re.compile(
+    START
+    + rb"(?:(?:un)?listen\s|prepare\s|deallocate\s|set\s+(?:session|role|time|[a-z_.]+\s*(?:=|to\s)))"
+    + rb"|(?:create|local|global|into)\s+temp(?:orary)?\s"
 )
+PIECES = st.sampled_from(
+    [*b"set SET role time a.b re listen un prepare create temp temporary -- */ =".split(), b" ", b"\n", b"\\n", b"\t"]
+) | st.sampled_from([b'"', b"'", b";", b"to ", b"into ", b"update x "])
 NOISE = st.one_of(st.binary(max_size=30), st.sampled_from([b"", b"cr", b"con", b"requ", b"sub", b"advis", b"pre"]))
 
 
@@ -20,13 +26,49 @@ def test_each_token_is_found_wherever_it_stands(before: bytes, token: bytes, aft
     assert may_matter(before + (token.upper() if loud and token in _SQL_TOKENS else token) + after)
 
 
+def plain(data: bytes) -> bool:
+    lowered = data.lower()
+    if any(token in data for token in _TOKENS) or any(token in lowered for token in _SQL_TOKENS):
+        return True
+    return bool(PLACED.search(lowered))
+
+
+@settings(max_examples=400)
 @given(st.lists(PIECES, max_size=12).map(b"".join))
-def test_set_is_found_as_by_the_plain_reading(data: bytes) -> None:
-    assert bool(_SET.search(data)) == bool(SET.search(data))
+def test_a_statement_is_found_as_by_the_plain_reading(data: bytes) -> None:
+    assert may_matter(data) == plain(data)
 
 
 @given(st.binary(max_size=80))
 def test_the_quick_answer_is_the_plain_one(data: bytes) -> None:
-    lowered = data.lower()
-    plain = any(token in data for token in _TOKENS) or any(token in lowered for token in _SQL_TOKENS)
-    assert may_matter(data) == (plain or bool(b"set " in lowered and SET.search(lowered)))
+    assert may_matter(data) == plain(data)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'cr.execute("UNLISTEN *")',
+        'cr.execute(f"listen {channel}")',
+        'cr.execute("""\n        -- for us alone\n        SET work_mem = 1""")',
+        'cr.execute("BEGIN;\\nSET ROLE x")',
+        'cr.execute("create  temporary\ttable x ()")',
+        "cr.execute('/* now */ prepare x as select 1')",
+        "requests",
+    ],
+)
+def test_what_must_be_parsed(text: str) -> None:
+    assert may_matter(text.encode()) == (text != "requests")
+    assert Tokens(text).may_matter(text)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'cr.execute("""UPDATE x\n   SET name = 1""")',
+        'cr.execute(f"UPDATE {table} SET name = %s")',
+        "# set the time to zero, prepare the temp file",
+        "def _prepare (self, leave_requests): withholding_tax = 1",
+    ],
+)
+def test_what_need_not_be_parsed(text: str) -> None:
+    assert not may_matter(text.encode())

@@ -54,6 +54,21 @@ class Analysis:
         self._handouts: dict[int, Handout | None] = {}
         self._owners: dict[int, Kind | None] = {}
 
+    def knowing(self, wrappers: frozenset[str]) -> Analysis:
+        """The analysis of the same files that knows more wrappers: what does not name a new one stays as it is."""
+        following = Analysis(self.addon, wrappers)
+        new = wrappers - self.wrappers
+        for module in self.addon.modules:
+            if not any(name in module.text for name in new):
+                kept = module.units
+            else:
+                kept = [u for u in module.units if not any(name in module.segment(u.node) for name in new)]
+            for unit in kept:
+                if id(unit) in self._facts:
+                    following._facts[id(unit)] = self._facts[id(unit)]
+                    following._handouts[id(unit)] = self._handouts.get(id(unit))
+        return following
+
     def handout(self, unit: Unit) -> Handout | None:
         """What ``unit`` hands out open to its caller. A recursive call learns nothing of itself."""
         if id(unit) in self._running or not unit.is_function or not self.relevant(unit):
@@ -242,7 +257,7 @@ class Analysis:
                     receivers = ["module" if module is unit.module else "other"]
                 else:
                     receivers = ["other", "self"] if how != "object" and same_class else ["other"]
-                if any(closes_attribute(other.node, name, of, by_with=kind.with_releases) for of in receivers):
+                if any(closes_attribute(other.all_nodes, name, of, by_with=kind.with_releases) for of in receivers):
                     return True
         return False
 

@@ -94,8 +94,8 @@ def released_in(nodes: Iterable[ast.AST], *, by_with: bool = True) -> set[str]:
     return _released(every) | (_entered(every) if by_with else set())
 
 
-def closes_attribute(function: ast.AST, attribute: str, of: str, *, by_with: bool = True) -> bool:
-    """Whether ``function`` gives back what is kept under ``attribute``.
+def closes_attribute(function: Iterable[ast.AST], attribute: str, of: str, *, by_with: bool = True) -> bool:
+    """Whether a function, whose nodes are ``function``, gives back what is kept under ``attribute``.
 
     It does when a releasing method is called on an expression that reads the attribute, or on a local name that took
     its value from one (``for c in self._conns: c.close()``), and when it enters or hands over the attribute itself.
@@ -103,7 +103,7 @@ def closes_attribute(function: ast.AST, attribute: str, of: str, *, by_with: boo
     name, or an attribute of one). ``by_with``: leaving a ``with`` on it gives it back.
     """
     takers: set[str] = set()
-    for node in every_node(function):
+    for node in function:
         source: ast.expr | None = None
         targets: list[ast.expr] = []
         if isinstance(node, ast.Assign):
@@ -119,7 +119,7 @@ def closes_attribute(function: ast.AST, attribute: str, of: str, *, by_with: boo
         if source is not None and _reads(source, attribute, of):
             for target in targets:
                 takers.update(n.id for n in every_node(target) if isinstance(n, ast.Name))
-    for node in every_node(function):
+    for node in function:
         if isinstance(node, ast.Attribute) and node.attr in RELEASES and _given_back(node.value, attribute, takers, of):
             return True
         if isinstance(node, ast.Call) and _takes_over(node.func):

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 
 from slotwise.leaks.closures import closes_attribute
 from slotwise.leaks.names import chain
-from slotwise.leaks.outline import ClassOutline, Unit, every_node
+from slotwise.leaks.outline import ClassOutline, Unit
 from slotwise.leaks.resources import Kind, article
 from slotwise.leaks.state import Opening
 
@@ -30,7 +30,7 @@ def owner_kind(outline: ClassOutline, methods: dict[str, Unit], kept: Iterable[O
     releases = {
         name
         for name, unit in methods.items()
-        if name != "__init__" and closes_attribute(unit.node, attribute, "self", by_with=with_releases)
+        if name != "__init__" and closes_attribute(unit.all_nodes, attribute, "self", by_with=with_releases)
     }
     for _ in methods:
         more = {name for name, unit in methods.items() if name not in releases and _calls_own(unit, releases)}
@@ -45,7 +45,7 @@ def owner_kind(outline: ClassOutline, methods: dict[str, Unit], kept: Iterable[O
 
 
 def _calls_own(unit: Unit, names: set[str]) -> bool:
-    for node in every_node(unit.node):
+    for node in unit.all_nodes:
         if (
             isinstance(node, ast.Call)
             and isinstance(node.func, ast.Attribute)

@@ -40,8 +40,12 @@ def scan_addon(name: str, files: Iterable[SourceFile], series: str | None) -> Ad
         wrappers |= found
         sought = [w.encode() for w in wrappers]
         more = [f for f in everything if f.path not in outlines and any(w in f.data for w in sought)]
+        known = len(outlines)
         _read(more, name, outlines, not_judged)
-        analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
+        if len(outlines) > known:  # a call that meant nothing may now mean a function in one of them
+            analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
+        else:
+            analysis = analysis.knowing(wrappers)
     facts = _facts(analysis, series, not_judged)
     leaks = _leaks(facts)
     lines = count_lines(everything)

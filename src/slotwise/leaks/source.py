@@ -41,7 +41,9 @@ _TOKENS = (
     b"cr.close(",
     b"env.cr as ",
     b"sleep(",
-    b"requests",
+    b"import requests",
+    b"from requests",
+    b", requests",
     b"urlopen",
     b"httpx",
     b"smtplib",
@@ -59,21 +61,29 @@ _TOKENS = (
     b".submit(",
 )
 _SQL_TOKENS = (
-    b"listen ",
-    b"unlisten",
     b"advisory_",
-    b"prepare ",
-    b"deallocate",
     b"with hold",
-    b"withhold",
-    b"temp ",
-    b"temporary ",
+    b"withhold=",
+    b"withhold =",
     b"set_config",
     b"pg_backend_pid",
 )
-# What must stand before it is asked behind the literal, so that the search may look for the literal first.
-_SET = re.compile(rb"set(?:(?<=[\"';\s]set)|(?<=\\nset)|(?<=\Aset))\s+(?:session|role|time|[a-z_.]+\s*(?:=|to\s))")
-_SET_TEXT = re.compile(_SET.pattern.decode())
+# Words of prose and of names too, so that what stands before them counts: the beginning of a text or of a statement, or
+# another word. The first column is looked for first, since that is quick.
+_AT_START = rb"(?:[\"';/]|--[^\n]*?(?:\n|\\n)|\A)(?:\s|\\n|\\t)*\Z"
+_PLACED = tuple(
+    (needle, re.compile(needle + follows), re.compile(before))
+    for needle, follows, before in (
+        (b"listen", rb"\s", _AT_START[:-2] + rb"(?:un)?\Z"),
+        (b"prepare", rb"\s", _AT_START),
+        (b"deallocate", rb"\s", _AT_START),
+        (b"set", rb"\s+(?:session|role|time|[a-z_.]+\s*(?:=|to\s))", _AT_START),
+        (b"temp", rb"\s", rb"(?:create|local|global|into)\s+\Z"),
+        (b"temporary", rb"\s", rb"(?:create|local|global|into)\s+\Z"),
+    )
+)
+# How far before a word the beginning of its statement is looked for.
+_BEFORE_BYTES = 300
 
 _CODING = re.compile(rb"^[ \t\f]*#.*?coding[:=][ \t]*([-\w.]+)")
 
@@ -100,7 +110,18 @@ def may_matter(data: bytes) -> bool:
     if plain.find_matches_as_indexes(data):
         return True
     lowered = data.lower()
-    return bool(sql.find_matches_as_indexes(lowered)) or bool(b"set " in lowered and _SET.search(lowered))
+    return bool(sql.find_matches_as_indexes(lowered)) or _speaks_sql(lowered)
+
+
+def _speaks_sql(lowered: bytes) -> bool:
+    """Whether one of the placed words stands where a statement has it."""
+    for needle, pattern, before in _PLACED:
+        if needle in lowered:
+            for found in pattern.finditer(lowered):
+                start = found.start()
+                if before.search(lowered, max(0, start - _BEFORE_BYTES), start):
+                    return True
+    return False
 
 
 @lru_cache(maxsize=1)
@@ -119,20 +140,20 @@ class Tokens:
 
     def __init__(self, text: str) -> None:
         lowered = text.lower()
-        self._plain = [token.decode() for token in _TOKENS if token.decode() in text]
+        self._plain = [token.decode() for token in (*_TOKENS, b"requests") if token.decode() in text]
         self._sql = [token.decode() for token in _SQL_TOKENS if token.decode() in lowered]
-        self._sets = "set " in lowered
+        self._placed = any(needle.decode() in lowered for needle, _, _ in _PLACED)
 
     def may_matter(self, text: str) -> bool:
         """As :func:`may_matter`, for a part of the file."""
         if any(token in text for token in self._plain):
             return True
-        if not self._sql and not self._sets:
+        if not self._sql and not self._placed:
             return False
         lowered = text.lower()
-        if any(token in lowered for token in self._sql):
-            return True
-        return self._sets and "set " in lowered and bool(_SET_TEXT.search(lowered))
+        return any(token in lowered for token in self._sql) or (
+            self._placed and _speaks_sql(lowered.encode("utf-8", "surrogatepass"))
+        )
 
 
 def text_of(data: bytes) -> str:
