@@ -103,6 +103,28 @@ def test_settings_of_the_server_in_its_own_directory(scene: Any) -> None:
     assert not file.exists()
 
 
+def test_a_superuser_that_needs_it_for_its_tables_stays_one(scene: Any) -> None:
+    """A dump that was restored as postgres: without the attribute Odoo could not read its own tables."""
+    sick = scene(15, db_maxconn=8, db_maxconn_gevent=8)
+    with psycopg.connect(sick.server.dsn(dbname="prod"), autocommit=True) as session:
+        session.execute("ALTER ROLE odoo SUPERUSER")
+        session.execute("CREATE TABLE IF NOT EXISTS ir_module_module (id int)")
+        session.execute("ALTER TABLE ir_module_module OWNER TO postgres")
+        session.execute("CREATE VIEW a_report AS SELECT 1 AS one")
+        session.execute("CREATE EXTENSION IF NOT EXISTS pg_stat_statements")
+    only = ("--select", "odoo-role-superuser")
+    _, shown = sick.fix(*only)
+    said = " ".join(shown.split())
+    assert "2 tables and views of prod belong to postgres" in said and "NOSUPERUSER" not in said
+    assert "applied: change" not in sick.fix(*only, "--apply", "--yes")[1]
+    with psycopg.connect(sick.server.dsn(dbname="prod"), autocommit=True) as session:
+        session.execute("ALTER TABLE ir_module_module OWNER TO odoo")
+        session.execute("ALTER VIEW a_report OWNER TO odoo")
+    assert "applied: change" in sick.fix(*only, "--apply", "--yes")[1]
+    with psycopg.connect(sick.server.dsn("odoo", "prod")) as session:
+        assert session.execute("SELECT count(*) FROM ir_module_module").fetchone() == (0,)
+
+
 def test_the_guides_timeouts_say_what_they_end(scene: Any) -> None:
     sick = scene(db_maxconn=8, db_maxconn_gevent=8)
     _, shown = sick.fix("--guide-timeouts")

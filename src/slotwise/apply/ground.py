@@ -72,7 +72,8 @@ def read_postgres(
     relations, database = _relations(way, snapshot)
     from msgspec import structs
 
-    return structs.replace(ground, relations=relations, relations_database=database)
+    strange = {name: strange_objects(way, snapshot, name) for name in names if superuser}
+    return structs.replace(ground, relations=relations, relations_database=database, strange_objects=strange)
 
 
 def _value(session: Connection[tuple[Any, ...]], statement: str) -> Any:
@@ -241,6 +242,39 @@ def huge_pages_bytes(own_bytes: int | None, root: Path = Path("/")) -> int | Non
     total, free, promised, kibibytes = (values[name] for name in names)
     size = kibibytes * 1024
     return min(total, max(0, free - promised) - (-own_bytes // size)) * size
+
+
+def strange_objects(way: Way, snapshot: Snapshot, role: str) -> str | None:
+    """Tables and views of Odoo's databases that do not belong to ``role``, in words; an empty text where all do. None
+    where that is not known of every database. What belongs to an extension is left out.
+
+    A superuser may use them all the same; without that attribute Odoo would read `permission denied`.
+    """
+    if not isinstance(snapshot.databases, Databases):
+        return None
+    names = [d.name for d in snapshot.databases.databases if d.allows_connections and not d.is_template]
+    if len(names) > MOST_DATABASES_COUNTED:
+        return None
+    statement = (
+        "SELECT count(*), min(o.rolname) FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+        " JOIN pg_roles o ON o.oid = c.relowner WHERE c.relkind IN ('r', 'p', 'v', 'm', 'S', 'f')"
+        " AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND o.rolname <> %s"
+        " AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.classid = 'pg_class'::regclass AND d.objid = c.oid"
+        " AND d.deptype = 'e') AND to_regclass('public.ir_module_module') IS NOT NULL"
+    )
+    import psycopg
+
+    found: list[str] = []
+    for name in names:
+        try:
+            with postgres(Way(way.dsn, {**way.parameters, "dbname": name}, way.uid)) as session:
+                session.execute(f"SET statement_timeout = {_COUNT_MILLISECONDS}".encode())
+                row = session.execute(statement.encode(), [role]).fetchone()
+        except (OperatorError, psycopg.Error):
+            return None
+        if row is not None and row[0]:
+            found.append(f"{row[0]} tables and views of {name} belong to {row[1]}")
+    return "; ".join(found)
 
 
 def _relations(way: Way, snapshot: Snapshot) -> tuple[int | None, str | None]:

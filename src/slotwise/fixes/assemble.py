@@ -10,7 +10,7 @@ from slotwise.fixes.odoo_conf import odoo_remedies
 from slotwise.fixes.pooler import changed_pooler
 from slotwise.fixes.remedy import FixPlan, Remedy
 from slotwise.fixes.requested import Requested
-from slotwise.fixes.role_settings import role_remedy
+from slotwise.fixes.role_settings import refused_demotions, role_remedy
 from slotwise.fixes.server_settings import server_remedies
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo
@@ -34,8 +34,10 @@ def assemble(requests: tuple[Requested, ...], snapshot: Snapshot, ground: Ground
     odoo = snapshot.odoo if isinstance(snapshot.odoo, Odoo) else Odoo(())
     server, refused, notes = server_remedies(requests, settings, ground, terms.standbys_done)
     address = ground.postgres.address if ground.postgres is not None else "the server"
+    strange = ground.postgres.strange_objects if ground.postgres is not None else {}
+    bearable, demotions = refused_demotions(requests, strange)
     roles, role_notes = role_remedy(
-        requests,
+        bearable,
         snapshot.roles if isinstance(snapshot.roles, Roles) else None,
         snapshot.databases if isinstance(snapshot.databases, Databases) else None,
         snapshot.overrides if isinstance(snapshot.overrides, Overrides) else None,
@@ -45,4 +47,4 @@ def assemble(requests: tuple[Requested, ...], snapshot: Snapshot, ground: Ground
     files, odoo_notes = odoo_remedies(requests, odoo, ground.odoo_files, ground.odoo_units)
     remedies = (*server, *((roles,) if roles is not None else ()), *pooler, *terms.more, *files)
     every = (*notes, *role_notes, *pooler_notes, *terms.more_notes, *odoo_notes)
-    return FixPlan(remedies=remedies, refused=refused, notes=tuple(dict.fromkeys(every)))
+    return FixPlan(remedies=remedies, refused=(*refused, *demotions), notes=tuple(dict.fromkeys(every)))

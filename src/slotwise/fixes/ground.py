@@ -58,6 +58,9 @@ class PostgresGround(Struct, frozen=True, kw_only=True):
     """On a standby: the primary's values, as the standby's control file keeps them."""
     relations: int | None = None
     relations_database: str | None = None
+    strange_objects: dict[str, str | None] = field(default_factory=dict)
+    """By role of Odoo: tables and views in Odoo's databases that belong to others, in words (an empty text: none). None
+    where not every database could be looked at."""
     sessions: int | None = None
     """Client sessions open now."""
     huge_pages_bytes: int | None = None

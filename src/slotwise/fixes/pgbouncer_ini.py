@@ -121,12 +121,16 @@ def new_ini(
     Odoo's ``users`` may read PgBouncer's figures, so that ``slotwise verify`` sees the pool's size on Odoo's own way.
     """
     base = {"host": backend.host, "port": str(backend.port)}
+    maintenance = postgres_entry(base, sizing)
+    if listening.auth_query:
+        # The lookup of passwords takes a connection of this database, beside all that listen.
+        maintenance["max_db_connections"] = str(sizing.pools.postgres_pool_size + 1)
     lines = [
         "; Written by `slotwise fix` for PgBouncer "
         f"{version[0]}.{version[1]} and newer. `slotwise fix --rollback` brings the former file back.",
         "[databases]",
         "; LISTEN, NOTIFY, list, create and drop of databases: a session of their own (cron triggers, bus)",
-        f"{MAINTENANCE} = {written(postgres_entry(base, sizing))}",
+        f"{MAINTENANCE} = {written(maintenance)}",
     ]
     direct = databases[:MOST_DIRECT_ENTRIES]
     if direct:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slotwise.findings import AlterDatabase, AlterRole
-from slotwise.fixes.remedy import Remedy, RunSql
+from slotwise.fixes.remedy import Refused, Remedy, RunSql
 from slotwise.fixes.requested import Requested, told
 from slotwise.fixes.sql_text import literal, statements
 from slotwise.snapshot.postgres import Databases, Overrides, Roles
@@ -45,6 +45,30 @@ def role_remedy(
         steps=tuple(steps),
     )
     return remedy, tuple(notes)
+
+
+def refused_demotions(
+    requests: tuple[Requested, ...], strange_objects: dict[str, str | None]
+) -> tuple[tuple[Requested, ...], tuple[Refused, ...]]:
+    """The requests without those that take the superuser attribute from a role that needs it for its own tables, and
+    these as refusals. A superuser may use what belongs to others, for instance after a restore as ``postgres``."""
+    kept: list[Requested] = []
+    refused: list[Refused] = []
+    for one in requests:
+        change = one.change
+        words = strange_objects.get(change.role) if isinstance(change, AlterRole) else ""
+        if not isinstance(change, AlterRole) or change.superuser is not False or words == "":
+            kept.append(one)
+            continue
+        why = words or "whether all tables of Odoo's databases belong to it could not be read"
+        refused.append(
+            Refused(
+                f"superuser attribute of {change.role}",
+                f"{why}: without the attribute Odoo would read `permission denied`",
+                f"make {change.role} their owner (ALTER TABLE … OWNER TO, in each database), then run fix again",
+            )
+        )
+    return tuple(kept), tuple(refused)
 
 
 def _steps(
