@@ -35,6 +35,10 @@ def test_it_keeps_to_its_bounds() -> None:
     assert _next([_step(30)], Limits(users=40)) == 40
     assert _reason([_step(40)], Limits(users=40)) == "users"
     assert _reason([_step(4, count=600)], Limits(per_second=500)) == "rate"
+    # A pause of 1 s and an answer in 0.1 s: 10 requests a second are 11 users.
+    assert _next([_step(10, count=9)], Limits(per_second=10)) == 11
+    assert _reason([_step(11, count=9)], Limits(per_second=10)) == "rate"
+    assert next_users([], Limits(steps=(50,), per_second=10), Goal(), 0.0, 10.0, 2.0) == 20
     full = replace(_step(4), slots=Slots(used=50, usable=97))
     assert _reason([full], Limits(slots=50)) == "connections"
     assert _next([replace(full, slots=Slots(gap="not seen"))], Limits(slots=50)) == 6

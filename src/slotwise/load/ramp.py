@@ -76,9 +76,15 @@ class Stop(Struct, frozen=True):
 
 
 def next_users(
-    steps: Sequence[Step], limits: Limits, wanted: Goal, elapsed_seconds: float, next_step_seconds: float
+    steps: Sequence[Step],
+    limits: Limits,
+    wanted: Goal,
+    elapsed_seconds: float,
+    next_step_seconds: float,
+    think_seconds: float = 0.0,
 ) -> int | Stop:
-    """The users of the next step, or why there is none. ``next_step_seconds`` is its length, warm-up included."""
+    """The users of the next step, or why there is none. ``next_step_seconds`` is its length, warm-up included;
+    ``think_seconds`` the mean pause of a user."""
     stop = _ended(steps, limits, wanted)
     if stop is not None:
         return stop
@@ -87,7 +93,7 @@ def next_users(
     if limits.steps:
         if len(steps) >= len(limits.steps):
             return Stop("steps", "every step that was asked for has been made")
-        return min(limits.steps[len(steps)], limits.users)
+        return _within_rate(min(limits.steps[len(steps)], limits.users), steps, limits, think_seconds)
     if not steps:
         return 1
     last = steps[-1].users
@@ -96,7 +102,19 @@ def next_users(
     users = min(max(last + 1, round(last * limits.growth)), limits.users)
     if wanted.users is not None and last < wanted.users:
         users = min(users, wanted.users)
-    return users
+    return _within_rate(users, steps, limits, think_seconds)
+
+
+def _within_rate(users: int, steps: Sequence[Step], limits: Limits, think_seconds: float) -> int | Stop:
+    """No more users than can ask at the highest rate: each asks once in a pause and the quickest answer at most."""
+    pause = think_seconds or (steps[-1].think_seconds if steps else 0.0)
+    cycle = pause + min((step.latency.mean for step in steps if step.latency is not None), default=0.0)
+    most = int(limits.per_second * cycle)
+    if users <= most or cycle <= 0:
+        return users
+    if most > (steps[-1].users if steps else 0):
+        return most
+    return Stop("rate", f"more users could ask more than {limits.per_second:g} requests a second (--max-rate)")
 
 
 def goal_met(step: Step, wanted: Goal) -> bool:

@@ -79,7 +79,9 @@ def run(
             test = _Test(scenario, hosts, observer, limits)
             while True:
                 length = limits.step_seconds + warm_up_seconds(scenario)
-                decision = next_users(steps, limits, wanted, time.monotonic() - began, length)
+                decision = next_users(
+                    steps, limits, wanted, time.monotonic() - began, length, scenario.think.mean_seconds
+                )
                 if isinstance(decision, Stop):
                     return Outcome(steps, decision, False)
                 step, stop = test.step(decision)
@@ -144,10 +146,17 @@ class _Test:
             tally.refused.update(refused_early.refused)
             tally.words.update(refused_early.words)
         self._take_looks()
+        if not self._counted():
+            # A step without a look would say nothing of the slots: it goes on, unmeasured, until there is one.
+            crowd.begin()
+            crowd.live(_OBSERVER_SECONDS, lambda: self._counted() or self._enough(), self._observer.fd)
         step = self._measured(users, seconds, tally, cpu_seconds() - cpu)
         if not step.completed and not step.refused:
             return None, self._stop
         return step, self._stop
+
+    def _counted(self) -> bool:
+        return any(look.used is not None for look in self._looks)
 
     def _measured(self, users: int, seconds: float, tally: Tally, cpu: float) -> Step:
         step = step_of(users, seconds, tally.responses, self._scenario.think.mean_seconds)

@@ -12,6 +12,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from types import TracebackType
 
@@ -23,7 +24,9 @@ from slotwise.history.sampler import Sampler
 from slotwise.snapshot.round import Round
 
 _CHUNK_BYTES = 1 << 16
-_END_SECONDS = 5.0
+_END_SECONDS = 1.0
+"""A look under way may end by itself; ^C does not wait longer for it."""
+LONGEST_LOOK_SECONDS = 8.0
 _ROUND = msgspec.json.Decoder(Round)
 
 
@@ -90,19 +93,24 @@ class Observer:
 def main() -> None:
     """Look until standard input ends."""
     order = msgspec.json.decode(sys.stdin.buffer.readline(), type=Order)
-    with Sampler(order.request, order.interval_seconds) as sampler:
+    ended = threading.Event()
 
-        def end() -> None:
-            sys.stdin.buffer.read()
-            sampler.stop()
+    def wait_for_the_end() -> None:
+        sys.stdin.buffer.read()
+        ended.set()
 
-        threading.Thread(target=end, daemon=True).start()
-        for snapshot in sampler:
+    threading.Thread(target=wait_for_the_end, daemon=True).start()
+    # A look may take as long as it needs: on a machine under load a late one is worth more than none.
+    with Sampler(order.request, LONGEST_LOOK_SECONDS) as sampler:
+        while not ended.is_set():
+            began = time.monotonic()
+            snapshot = sampler.look()
             try:
                 sys.stdout.buffer.write(msgspec.json.encode(round_of(snapshot)) + b"\n")
                 sys.stdout.buffer.flush()
             except BrokenPipeError:
                 break
+            ended.wait(max(0.0, began + order.interval_seconds - time.monotonic()))
     # What is left in the buffer has no reader.
     os._exit(0)
 

@@ -23,6 +23,7 @@ from slotwise.snapshot.round import Round
 from slotwise.walls.classify import classify
 
 _OBSERVER_SECONDS = 1.0
+LONGEST_LOOK_SECONDS = 5.0
 
 
 def warm_up_seconds(people: People) -> float:
@@ -48,7 +49,7 @@ def run(
             test = _Test(people, generators, observer, limits)
             while True:
                 length = limits.step_seconds + warm_up_seconds(people)
-                decision = next_users(steps, limits, wanted, time.monotonic() - began, length)
+                decision = next_users(steps, limits, wanted, time.monotonic() - began, length, people.think_seconds)
                 if isinstance(decision, Stop):
                     return Outcome(steps, decision, False)
                 step = test.step(decision)
@@ -82,19 +83,26 @@ class _Test:
         )
         if measured is None:
             return None
+        # A step without a look would say nothing of the slots: its users stay until there is one.
+        end = time.monotonic() + LONGEST_LOOK_SECONDS
         self._take_looks()
+        while self._observer is not None and not self._counted() and time.monotonic() < end:
+            self._take_looks(0.2)
         refused = refusals(measured.failures) + self._refused_by_log()
         step = step_of_measured(measured, self._people.think_seconds)
         if self._observer is None:
             return replace(step, refused=refused, slots=Slots(gap="nobody looked (--observe)"))
         return replace(step, refused=refused, slots=slots_of(self._looks))
 
+    def _counted(self) -> bool:
+        return any(look.used is not None for look in self._looks)
+
     def _enough(self) -> bool:
         self._take_looks()
         return self.stop is not None
 
-    def _take_looks(self) -> None:
-        for look in self._observer.take() if self._observer is not None else ():
+    def _take_looks(self, seconds: float = 0.0) -> None:
+        for look in self._observer.take(seconds) if self._observer is not None else ():
             self._looks.append(look)
             self._logged |= Counter(look.walls)
             if self._logged_before is None:
