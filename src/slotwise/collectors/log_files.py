@@ -15,6 +15,7 @@ from slotwise.collectors.log_scanner import MAX_CARRY_BYTES, MAX_LINE_BYTES, Sca
 from slotwise.collectors.log_streams import CHUNK_BYTES, EndsEarly, chunks_of, entries_of, packing_of, read_chunks
 from slotwise.errors import OperatorError
 from slotwise.walls.events import Unread
+from slotwise.walls.prefilter import automaton
 from slotwise.walls.records import parse_line
 from slotwise.walls.tally import Tally
 
@@ -62,6 +63,7 @@ def read_logs(
     if workers > 1 and len(parts) > 1 and size > _PARALLEL_BYTES:
         from concurrent.futures import ProcessPoolExecutor
 
+        automaton()  # inherited by the processes that are forked now
         with ProcessPoolExecutor(min(workers, len(parts)), initializer=gc.disable) as pool:
             try:
                 _gather(total, parts, pool.map(_read_part, parts), size, on_progress)

@@ -114,7 +114,7 @@ class Scanner:
             event = self._judge(record, line_number)
             if event is not None:
                 self._emit(event, data, first)
-        self.lines += data.count(b"\n")
+        self.lines = line_number - self._first_line + data.count(b"\n", counted)
 
     def _record_around(self, data: bytes, start: int) -> list[_Found]:
         """The record that the line at ``start`` belongs to: back to its head, then on to its end."""

@@ -43,8 +43,10 @@ _ASIDES = _words("""QUERY CONTEXT STATEMENT LOCATION ZUSAMMENHANG ANWEISUNG ANFR
     ZAPROS POLOZHENIE INSTRUKCZIYA ZAPIT ROZTASHUVANNYA""")
 """Parts that quote a statement, its context or a place in the source."""
 
-_LEVELS = "|".join(sorted(SEVERITIES, key=len, reverse=True))
-_POSTGRES = re.compile(rf"(?:^|(?<=[\s>\]\)|,;/:-]))(?P<level>{_LEVELS}|DEBUG[1-5]?|\?{{2,14}})\s?: {{1,2}}(?=\S)")
+_PREFIX_CHARS = 400
+_LAST_WORD = re.compile(r"[^\s>\])|,;/:-]+$")
+_LONGEST = max(map(len, SEVERITIES)) + 1
+_DEBUGS = frozenset(["", "1", "2", "3", "4", "5"])
 _PARTS = "|".join(sorted((*_DETAILS, *_ASIDES, "명령 구문"), key=len, reverse=True))
 _PART = re.compile(rf"(?:^|(?<=[\s>\]\)|,;/:-]))(?P<part>{_PARTS})\s?: {{1,3}}")
 _ODOO = re.compile(
@@ -121,27 +123,49 @@ def _odoo_syslog_head(line: str) -> Head | None:
     return Head("odoo", None, match["level"], None, None, database, match["logger"], match.end())
 
 
+def _severity(line: str) -> tuple[int, int, int] | None:
+    """Where the first severity of a line begins and ends, and where its message begins ; None where
+    it has none: a known word between a separator and ``: ``, at most one space before the colon and two behind it."""
+    at = line.find(": ", 0, _PREFIX_CHARS)
+    while at > 0:
+        end = at - 1 if line[at - 1].isspace() else at
+        word = _LAST_WORD.search(line, max(0, end - _LONGEST), end)
+        if word is not None and _is_severity(word[0]):
+            body = at + 3 if line[at + 2 : at + 3] == " " else at + 2
+            if body < len(line) and not line[body].isspace():
+                return word.start(), word.end(), body
+        at = line.find(": ", at + 1, _PREFIX_CHARS)
+    return None
+
+
+def _is_severity(word: str) -> bool:
+    if word in SEVERITIES:
+        return True
+    return (word.startswith("DEBUG") and word[5:] in _DEBUGS) or (1 < len(word) < 15 and not word.strip("?"))
+
+
 def _postgres_head(line: str) -> Head | None:
     """``any prefix SEVERITY:  message``; lines that name a part (DETAIL, STATEMENT) belong to the record before."""
-    match = _POSTGRES.search(line, 0, 400)
-    if match is None:
+    found = _severity(line)
+    if found is None:
         return None
-    prefix = line[: match.start()]
+    start, end, body = found
+    prefix, level = line[:start], line[start:end]
     if len(prefix) > 1 and _NOT_A_PREFIX.search(prefix):
         return None
-    if not prefix and match.end() - match.end("level") < 3 and match["level"] not in ("LOG", "FATAL"):
+    if not prefix and body - end < 3 and level not in ("LOG", "FATAL"):
         return None  # "ERROR: ..." with one space is what Odoo and psycopg print inside a record
     seconds, rest = _time_in(prefix)
     user, database = _names_in(rest)
     return Head(
         "postgres",
         seconds,
-        "?" if match["level"][0] == "?" else SEVERITIES.get(match["level"], "DEBUG"),
+        "?" if level[0] == "?" else SEVERITIES.get(level, "DEBUG"),
         _pid_in(rest),
         user,
         database,
         None,
-        match.end(),
+        body,
     )
 
 

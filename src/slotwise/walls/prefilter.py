@@ -12,6 +12,9 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slotwise.walls.lookalikes import LOOKALIKES, LOST
+from slotwise.walls.signatures import LAST_WALLS, WALLS
+
 if TYPE_CHECKING:
     from ahocorasick_rs import BytesAhoCorasick
 
@@ -62,8 +65,6 @@ LITERALS: tuple[bytes, ...] = (
 )
 """Byte strings of which a telling line holds at least one (ASCII, English)."""
 
-CLOSING = re.compile(rb"closing because: (?!client (?!connections)|server (?:idle timeout|lifetime)|login|SQL)")
-"""PgBouncer's disconnects, without the thousands that mean nothing."""
 SLOW = re.compile(rb"duration: \d{5,}\.")
 """Statements of ten seconds and more: they hold a slot all that time."""
 CONTEXT = re.compile(
@@ -75,19 +76,24 @@ CONTEXT = re.compile(
 
 def candidates(data: bytes) -> list[int]:
     """Positions in ``data`` that may lie in a telling line, sorted; several may lie in one line."""
-    found = [start for _, start, _ in _automaton().find_matches_as_indexes(data)]
-    found.extend(match.start() for match in CLOSING.finditer(data))
-    found.extend(match.start() for match in SLOW.finditer(data))
-    found.sort()
-    return found
+    found = [start for _, start, _ in automaton().find_matches_as_indexes(data)]
+    slow = [match.start() for match in SLOW.finditer(data)]
+    return sorted(found + slow) if slow else found
 
 
 @lru_cache(maxsize=1)
-def _automaton() -> BytesAhoCorasick:
-    """All literals in all languages at once: one pass of the Aho-Corasick automaton, however many they are."""
+def automaton() -> BytesAhoCorasick:
+    """All literals in all languages at once: one pass of the Aho-Corasick automaton, however many they are. Built
+    once a process (50 ms): whoever starts others builds it first."""
     from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-    return BytesAhoCorasick((*LITERALS, *_translated()), implementation=Implementation.DFA)
+    return BytesAhoCorasick((*LITERALS, *_closings(), *_translated()), implementation=Implementation.DFA)
+
+
+def _closings() -> tuple[bytes, ...]:
+    """PgBouncer's disconnects for a reason that has a signature, without the thousands that mean nothing."""
+    words = (row.needle.removeprefix("closing because: ") for row in (*WALLS, *LAST_WALLS, *LOOKALIKES, *LOST))
+    return tuple(f"closing because: {word}".encode() for word in words if word[0] not in " )")
 
 
 def _translated() -> tuple[bytes, ...]:
