@@ -63,7 +63,7 @@ def read_logs(
     if workers > 1 and len(parts) > 1 and size > _PARALLEL_BYTES:
         from concurrent.futures import ProcessPoolExecutor
 
-        automaton()  # inherited by the processes that are forked now
+        automaton(ascii_only=True)  # inherited by the processes that are forked now
         with ProcessPoolExecutor(min(workers, len(parts)), initializer=gc.disable) as pool:
             try:
                 _gather(total, parts, pool.map(_read_part, parts), size, on_progress)

@@ -76,18 +76,24 @@ CONTEXT = re.compile(
 
 def candidates(data: bytes) -> list[int]:
     """Positions in ``data`` that may lie in a telling line, sorted; several may lie in one line."""
-    found = [start for _, start, _ in automaton().find_matches_as_indexes(data)]
+    found = [start for _, start, _ in automaton(data.isascii()).find_matches_as_indexes(data)]
     slow = [match.start() for match in SLOW.finditer(data)]
     return sorted(found + slow) if slow else found
 
 
-@lru_cache(maxsize=1)
-def automaton() -> BytesAhoCorasick:
-    """All literals in all languages at once: one pass of the Aho-Corasick automaton, however many they are. Built
-    once a process (50 ms): whoever starts others builds it first."""
+@lru_cache(maxsize=2)
+def automaton(ascii_only: bool) -> BytesAhoCorasick:
+    """All literals in all languages at once: one pass of the Aho-Corasick automaton, however many they are.
+
+    The one for ASCII alone has narrower tables: it is a quarter faster and built five times sooner. Built once a
+    process: whoever starts others builds it first.
+    """
     from ahocorasick_rs import BytesAhoCorasick, Implementation
 
-    return BytesAhoCorasick((*LITERALS, *_closings(), *_translated()), implementation=Implementation.DFA)
+    literals = (*LITERALS, *_closings(), *_translated())
+    if ascii_only:
+        literals = tuple(literal for literal in literals if literal.isascii())
+    return BytesAhoCorasick(literals, implementation=Implementation.DFA)
 
 
 def _closings() -> tuple[bytes, ...]:
