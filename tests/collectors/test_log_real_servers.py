@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 
 import psycopg
 import pytest
@@ -303,7 +304,11 @@ def test_a_message_of_question_marks_alone_is_said_to_be_unread(
         until(lambda: "question marks" in " ".join(logged(server).unread.reasons))
 
 
-def test_walls_of_pgbouncer(start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer) -> None:
+@pytest.mark.parametrize("newest", [False, True], ids=["installed", "newest"])
+def test_walls_of_pgbouncer(
+    newest: bool, start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer, request: pytest.FixtureRequest
+) -> None:
+    program: Path | None = request.getfixturevalue("newest_program") if newest else None
     server = start_postgres(15, {"max_connections": "12", "superuser_reserved_connections": "2"})
     create_odoo(server, ("prod", "other"))
     target = f"host=127.0.0.1 port={server.port}"
@@ -317,6 +322,7 @@ def test_walls_of_pgbouncer(start_postgres: StartPostgres, start_pgbouncer: Star
             "server_login_retry": "1",
             "client_login_timeout": "2",
         },
+        program=program,
     )
 
     def kinds() -> Counter[str]:
@@ -354,3 +360,39 @@ def test_walls_of_pgbouncer(start_postgres: StartPostgres, start_pgbouncer: Star
         *("pgb_query_wait", "pgb_max_client_conn", "pg_reserved", "pgb_server_login"),
     }
     assert {event.database for event in tally.events if event.kind == "pgb_query_wait_timeout"} >= {"prod"}
+
+
+def test_caps_of_the_newest_pgbouncer_by_user_and_database(
+    start_postgres: StartPostgres, start_pgbouncer: StartPgBouncer, newest_program: Path
+) -> None:
+    """1.24 and newer: max_user_client_connections and max_db_client_connections."""
+    server = start_postgres(15)
+    create_odoo(server, ("prod", "other"))
+    target = f"host=127.0.0.1 port={server.port}"
+    pooler = start_pgbouncer(
+        {"prod": target, "other": f"{target} max_db_client_connections=1"},
+        {"max_user_client_connections": "2"},
+        program=newest_program,
+    )
+    kinds: Counter[str] = Counter()
+
+    def attempt(dbname: str) -> psycopg.Connection[tuple[object, ...]]:
+        return psycopg.connect(pooler.dsn("odoo", dbname), connect_timeout=20)
+
+    with attempt("other"):
+        with pytest.raises(psycopg.OperationalError) as caught:
+            attempt("other")
+        kinds[_kind(str(caught.value)) or ""] += 1
+        with attempt("prod"):
+            with pytest.raises(psycopg.OperationalError) as caught:
+                attempt("prod")
+            kinds[_kind(str(caught.value)) or ""] += 1
+    expected = {"pgb_max_db_client_connections": 1, "pgb_max_user_client_connections": 1}
+    assert kinds == expected
+
+    def told() -> bool:
+        tally = read_logs([str(pooler.log_file)])
+        refused = [event for event in tally.events if event.refused and not event.echo]
+        return {event.kind for event in refused} == expected.keys() and {event.user for event in refused} == {"odoo"}
+
+    until(told)
