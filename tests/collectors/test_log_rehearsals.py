@@ -18,7 +18,7 @@ from slotwise.collectors.log_files import read_logs
 from slotwise.demo.postgres_server import PostgresServer
 from slotwise.walls.incidents import Incident
 from slotwise.walls.story import tell
-from tests.conftest import StartPgBouncer, StartPostgres
+from tests.conftest import StartPgBouncer, StartPostgres, StartStandin
 from tests.servers import create_odoo, until
 
 SETTINGS = {"max_connections": "10", "superuser_reserved_connections": "2", "log_line_prefix": "%m [%p] %q%u@%d "}
@@ -252,6 +252,62 @@ def test_server_killed(start_postgres: StartPostgres, odoo: OdooLike) -> None:
             victim.execute("SELECT 1")
     assert incident.reasoned.cause.slug == "server-killed"
     assert abs(incident.start_seconds - began) < TOLERANCE_SECONDS
+
+
+def test_leak_by_the_standin(
+    start_postgres: StartPostgres, start_standin: StartStandin, odoo: OdooLike, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An addon in one worker forgets a cursor at every request; what Odoo's Cursor says when it is collected
+    (odoo/sql_db.py ``__del__``) is written here, because the stand-in keeps what it forgets."""
+    monkeypatch.setenv("TZ", "UTC")
+    server = start_postgres(18, SETTINGS)
+    create_odoo(server)
+    host = start_standin(workers=2, max_cron_threads=1, db_name=("prod",), db_port=server.port)
+    odoo.log = host.log_file
+    while (outcome := host.leak("prod", cursors=1)).served:
+        odoo.write("WARNING", "prod", "odoo.sql_db", "Cursor not closed explicitly\nCursor was created at addon.py:12")
+    odoo.truth = Truth(time.time(), "prod")
+    assert outcome.error_kind == "refused"
+    assert not all(one.served for one in host.begin(2, "prod"))
+    assert_told(incident_of(host.log_file, logged(server, "slots are reserved")), "leak", odoo.truth)
+
+
+def test_more_workers_than_slots_by_the_standin(
+    start_postgres: StartPostgres, start_standin: StartStandin, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("TZ", "UTC")
+    server = start_postgres(16, SETTINGS)
+    create_odoo(server)
+    host = start_standin(workers=10, max_cron_threads=1, db_name=("prod",), db_port=server.port)
+    for _ in range(host.settings.workers):
+        (outcome,) = host.begin(1, "prod")
+        if not outcome.served:
+            break
+    truth = Truth(time.time(), "prod")
+    assert outcome.error_kind == "refused"
+    incident = incident_of(host.log_file, logged(server, "slots are reserved"))
+    assert_told(incident, "slots-exhausted", truth)
+    assert "workers" in incident.reasoned.cause.remedy
+
+
+def test_scheduled_actions_at_once_by_the_standin(
+    start_postgres: StartPostgres, start_standin: StartStandin, odoo: OdooLike, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Five cron workers begin a job each; the line that ir_cron logs before a job is written here."""
+    monkeypatch.setenv("TZ", "UTC")
+    databases = [f"prod{number}" for number in range(5)]
+    server = start_postgres(15, {**SETTINGS, "max_connections": "20"})
+    create_odoo(server, databases)
+    host = start_standin(workers=1, max_cron_threads=5, db_name=tuple(databases), db_port=server.port)
+    odoo.log = host.log_file
+    for worker, database in enumerate(databases):
+        odoo.write("INFO", database, "odoo.addons.base.models.ir_cron", f"Job 'Mail' ({worker}) starting")
+        outcome = host.begin_scheduled_action(database, worker=worker)
+        if not outcome.served:
+            break
+    odoo.truth = Truth(time.time(), database)
+    assert outcome.error_kind == "refused"
+    assert_told(incident_of(host.log_file, logged(server, "slots are reserved")), "cron-surge", odoo.truth)
 
 
 def test_clocks_that_disagree_are_put_right(start_postgres: StartPostgres, odoo: OdooLike) -> None:

@@ -32,6 +32,8 @@ def test_the_remedies_of_a_full_pool_and_a_full_server_are_opposite() -> None:
         (POSTGRES_FULL, {"lock_wait": 5}, {}, "lock-pileup"),
         (POSTGRES_FULL, {}, {"before": {"odoo_start": 1}}, "deploy-surge"),
         (POSTGRES_FULL, {}, {"databases": 12}, "database-fanout"),
+        (POSTGRES_FULL, {}, {"jobs_just_begun": 4, "databases": 12}, "cron-surge"),
+        (POSTGRES_FULL, {}, {"jobs_just_begun": 2}, "slots-exhausted"),
         (POOL_FULL, {"gevent_retries": 2}, {}, "gevent-pool-small"),
         ({**POSTGRES_FULL, ("pgbouncer", "pg_reserved"): 4}, {}, {}, "pooler-above-slots"),
         ({("pgbouncer", "pgb_query_wait"): 4}, {}, {}, "pooler-starved"),

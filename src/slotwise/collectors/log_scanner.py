@@ -206,7 +206,7 @@ class Scanner:
         return _placed(event, self._file, line_number)
 
     def _emit(self, event: LogEvent, data: bytes, start: int) -> None:
-        if event.refused and event.seconds is not None:
+        if event.seconds is not None and (event.refused or event.kind == "odoo_connect_failed"):
             last = self._last_refusal
             if last is None or abs(event.seconds - last) > _QUIET_SECONDS:
                 self._look_back(data, start, event.line)

@@ -50,6 +50,13 @@ CAUSES: dict[str, Cause] = dict(
             "headroom-below-reserve",
         ),
         _cause(
+            "cron-surge",
+            "many scheduled actions began at the same time, each with two or three connections",
+            "spread their times of execution, or lower max_cron_threads",
+            _NOT_POOL,
+            "demand-above-supply",
+        ),
+        _cause(
             "database-fanout",
             "every process keeps connections to many databases",
             "pin db_name, lower db_maxconn or the idle timeout of Odoo's pool",

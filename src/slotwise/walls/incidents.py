@@ -16,6 +16,8 @@ GAP_SECONDS = 120.0
 """Refusals further apart than this belong to different incidents."""
 BEFORE_SECONDS = 600.0
 """What is told this long before an incident may explain it."""
+JOBS_SECONDS = 5.0
+"""Scheduled actions that begin so shortly before the first refusal still run when it comes."""
 PEAK_SECONDS = 10
 _AWAY = frozenset(
     {
@@ -117,6 +119,7 @@ def _incident(run: list[_Shifted], cells: list[_Shifted], shift: dict[str, float
         databases=len({shifted.event.database for shifted in counted if shifted.event.database}),
         pool_max=_pool_max(before + during),
         gevent=_only_gevent(run),
+        jobs_just_begun=_jobs_begun(cells, start),
     )
     return Incident(
         start_seconds=start,
@@ -192,6 +195,11 @@ def _kinds(cells: list[_Shifted]) -> dict[str, int]:
 def _pool_max(cells: list[_Shifted]) -> int | None:
     sizes = [shifted.event.name for shifted in cells if shifted.event.kind == "odoo_pool_at_limit"]
     return min((int(size) for size in sizes if size and size.isdigit()), default=None)
+
+
+def _jobs_begun(cells: list[_Shifted], start: float) -> int:
+    recent = (shifted for shifted in cells if start - JOBS_SECONDS <= shifted.first <= start)
+    return sum(shifted.cell.count for shifted in recent if shifted.event.kind == "cron_started")
 
 
 def _only_gevent(run: list[_Shifted]) -> bool:

@@ -7,6 +7,9 @@ from typing import NamedTuple
 from slotwise.walls.causes import CAUSES, Cause
 from slotwise.walls.kinds import Wall
 
+MANY_JOBS = 4
+"""More than Odoo's two cron workers begin within seconds unless several hosts or databases do it at once."""
+
 
 class Evidence(NamedTuple):
     """What is known about one incident: how often each wall and kind was told, by which layer, and what went before."""
@@ -23,6 +26,8 @@ class Evidence(NamedTuple):
     """``max`` of the ConnectionPool lines that reached their limit, where they were logged."""
     gevent: bool = False
     """True when the websocket process is the only Odoo process that was refused by its own pool."""
+    jobs_just_begun: int = 0
+    """Scheduled actions that began in the seconds before the first refusal."""
 
 
 class Reasoned(NamedTuple):
@@ -187,6 +192,10 @@ def _slots(evidence: Evidence) -> Reasoned | None:
     starts = evidence.before.get("odoo_start", 0) + evidence.before.get("odoo_stop", 0)
     if starts:
         return _found("deploy-surge", "likely", reason, _times(starts, "Odoo started or stopped just before"))
+    if evidence.jobs_just_begun >= MANY_JOBS:
+        return _found(
+            "cron-surge", "likely", reason, _times(evidence.jobs_just_begun, "a scheduled action began just before")
+        )
     if evidence.databases >= 5:
         return _found("database-fanout", "possible", reason, f"{evidence.databases} databases were refused")
     return _found(
