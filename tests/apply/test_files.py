@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slotwise.apply.files import replace_file
+from slotwise.apply.files import remove_file, replace_file
 from slotwise.errors import OperatorError
 
 
@@ -90,3 +90,19 @@ def test_a_directory_that_takes_no_files_changes_nothing(tmp_path: Path) -> None
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
     assert (directory / "odoo.conf").read_bytes() == b"old"
     assert [p.name for p in directory.iterdir()] == ["odoo.conf"]
+
+
+def test_the_directory_of_the_first_drop_in_comes_and_goes(tmp_path: Path) -> None:
+    file = tmp_path / "odoo.service.d" / "slotwise.conf"
+    replace_file(str(file), b"[Service]\n")
+    assert file.read_bytes() == b"[Service]\n" and file.parent.stat().st_mode & 0o777 == 0o755
+    (file.parent / "other.conf").write_bytes(b"")
+    remove_file(str(file))
+    assert file.parent.is_dir() and not file.exists()
+    (file.parent / "other.conf").unlink()
+    replace_file(str(file), b"x")
+    remove_file(str(file))
+    remove_file(str(file))
+    assert list(tmp_path.iterdir()) == []
+    with pytest.raises(OperatorError, match="No such file"):
+        replace_file(str(tmp_path / "elsewhere" / "a.conf"), b"x")

@@ -10,7 +10,7 @@ from slotwise.findings import SetOdooOption
 from slotwise.fixes.odoo_conf import odoo_remedies
 from slotwise.fixes.remedy import WriteFile
 from slotwise.fixes.requested import Requested
-from slotwise.fixes.systemd import OdooUnit, changed_start, commands_of, path_of, with_option
+from slotwise.fixes.systemd import OdooUnit, changed_start, commands_of, is_drop_in, path_of, with_option
 from slotwise.snapshot.odoo import Odoo, OdooInstance, OdooOption
 
 UNIT = """\
@@ -129,3 +129,8 @@ def test_the_file_decides_where_nothing_wins_over_it(source: str) -> None:
     (remedy,), notes = odoo_remedies(REQUEST, odoo(source), FILES, {"odoo": unit()})
     (step,) = remedy.steps
     assert isinstance(step, WriteFile) and step.path == "/etc/odoo/odoo.conf" and notes == ()
+
+
+def test_what_is_a_drop_in() -> None:
+    assert is_drop_in(WriteFile(path_of("odoo.service"), None, b"x"))
+    assert not is_drop_in(WriteFile("/etc/odoo/odoo.conf", None, b"x"))

@@ -14,6 +14,7 @@ Notify = Callable[[str], None]
 """Called with the name of each point that was just passed. Tests stop the process there."""
 
 MODE_BITS = 0o7777
+DROP_INS = ".service.d"
 
 
 def read_file(path: str) -> bytes | None:
@@ -34,10 +35,14 @@ def replace_file(
     A symbolic link stays one: the file that it leads to is replaced. Owner, group, rights and extended attributes
     (ACLs) are those of the old file; a new one gets ``mode`` and the owner of ``like``. Raises OperatorError when that
     is not possible; the old file is untouched then.
+
+    The directory of a unit's first drop-in is made (``NAME.service.d``), and goes again with the last one.
     """
     target = Path(os.path.realpath(path))
     beside = target.with_name(f".{target.name}.slotwise-new")
     try:
+        if target.parent.name.endswith(DROP_INS):
+            target.parent.mkdir(mode=0o755, exist_ok=True)
         old = target.stat() if target.exists() else None
         if old is not None and not stat.S_ISREG(old.st_mode):
             raise OperatorError(f"{path} is no regular file", "change it by hand")
@@ -67,7 +72,12 @@ def remove_file(path: str, notify: Notify = lambda point: None) -> None:
     try:
         Path(path).unlink(missing_ok=True)
         notify(f"removed {path}")
-        _flush_directory(Path(path).parent)
+        parent = Path(path).parent
+        if parent.name.endswith(DROP_INS) and parent.is_dir() and not any(parent.iterdir()):
+            parent.rmdir()
+            parent = parent.parent
+        if parent.is_dir():
+            _flush_directory(parent)
     except OSError as error:
         raise OperatorError(f"{path}: {error.strerror or error}", "remove it by hand") from error
 

@@ -101,6 +101,7 @@ def _history(state: Path) -> int:
 def _undo_or_finish(identifier: str | None, resume: bool, state: Path, asked: dict[str, Any]) -> int:
     from slotwise.commands.fix import resume as finish
     from slotwise.commands.fix import roll_back, way_back
+    from slotwise.fixes.systemd import is_drop_in
 
     reach = way_back(state, identifier, asked["dsn"], asked["pgbouncers"])
     if resume:
@@ -111,6 +112,10 @@ def _undo_or_finish(identifier: str | None, resume: bool, state: Path, asked: di
         return 0
     change = roll_back(identifier or None, state, reach)
     click.echo(f"change {change.header.id} is rolled back: {', '.join(change.header.titles)}")
+    units = [step.path.split("/")[-2] for step in change.header.steps if is_drop_in(step)]
+    if units:
+        names = ", ".join(unit.removesuffix(".d") for unit in units)
+        click.echo(f"run `systemctl daemon-reload`, then restart {names}")
     return 0
 
 

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from msgspec import Struct
+
+from slotwise.fixes.remedy import Step, WriteFile
 
 _VALUE = r"""(?P<value>"[^"]*"|'[^']*'|[^\s"']+)"""
 _PLAIN = re.compile(r"[\w./:@,+-]+", re.ASCII)
@@ -32,6 +35,11 @@ def path_of(unit: str) -> str:
     if not unit or "/" in unit or unit.startswith("."):
         raise ValueError(f"{unit!r} is no unit")
     return f"/etc/systemd/system/{unit}.d/slotwise.conf"
+
+
+def is_drop_in(step: Step) -> TypeGuard[WriteFile]:
+    """Whether a step writes a drop-in: it counts only after systemd has read the units again."""
+    return isinstance(step, WriteFile) and step.path.startswith("/etc/systemd/system/")
 
 
 def commands_of(text: str, before: tuple[str, ...] = ()) -> tuple[str, ...]:
