@@ -20,17 +20,21 @@ from slotwise.snapshot.model import Snapshot
 _PARTS = ("server", "activity", "titles", "settings", "roles", "databases", "overrides", "locks", "pgbouncers")
 
 
+_LEAST_SECONDS = 2.0
+"""A round may take this long however short the interval is: on a busy host looking at the processes alone can take
+longer than half a second, and a connection that is never waited for is never made."""
+
+
 class Sampler:
     """Yields a Snapshot every ``interval_seconds``. A context manager; use it from one thread, ``stop`` from any.
 
     The connection is made in the first round and held, so that a server that fills up later does not shut slotwise out.
-    A round that takes too long is given up at 80 % of the interval, and the next one begins on time: rounds are left
-    out and never crowd. The first one has the whole time that was asked for: the driver is imported and the connection
-    made in it.
+    A round that takes too long is given up at 80 % of the interval, but not before two seconds, and the next one begins
+    on time: rounds are left out and never crowd.
     """
 
     def __init__(self, request: Request, interval_seconds: float, *, clock: Callable[[], float] = time.time) -> None:
-        limit = min(request.timeout_seconds, max(0.5, 0.8 * interval_seconds))
+        limit = min(request.timeout_seconds, max(_LEAST_SECONDS, 0.8 * interval_seconds))
         self._request = request
         self._later = structs.replace(request, timeout_seconds=limit)
         self._interval = interval_seconds

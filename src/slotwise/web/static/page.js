@@ -74,7 +74,14 @@ function showHistory(history) {
   if (chart) { chart.setData(data); if (chart.width !== width) chart.setSize({ width, height: 240 }); return; }
   const axis = { stroke: colour("--ink"), grid: { stroke: colour("--edge"), width: 1 }, ticks: { stroke: colour("--edge"), width: 1 } };
   chart = new uPlot({ width, height: 240, cursor: { drag: { setScale: false } }, scales: { y: { range: (u, low, high) => [0, Math.max(10, (high ?? 10) * 1.05)] } },
-    axes: [axis, axis], series: [{}, { label: "taken", stroke: colour("--line"), width: 2, spanGaps: false }, { label: "usable", stroke: colour("--bad"), width: 1, dash: [6, 4] }] }, data, $("chart"));
+    axes: [{ ...axis, space: 90, values: clockTimes }, axis], series: [{}, { label: "taken", stroke: colour("--line"), width: 2, spanGaps: false }, { label: "usable", stroke: colour("--bad"), width: 1, dash: [6, 4], points: { show: false } }] }, data, $("chart"));
+}
+// One line a tick, in the reader's own way of writing time: seconds within minutes, the day beyond one.
+function clockTimes(u, ticks) {
+  const span = ticks.length > 1 ? ticks[ticks.length - 1] - ticks[0] : 0;
+  const time = { hour: "2-digit", minute: "2-digit", ...(span < 600 && { second: "2-digit" }) };
+  const shown = span > 86400 ? { month: "short", day: "numeric", ...(span < 4 * 86400 && { hour: "2-digit" }) } : time;
+  return ticks.map((t) => new Date(t * 1000).toLocaleString([], shown));
 }
 function words(history) {
   const known = history.used.filter((n) => n !== null);
