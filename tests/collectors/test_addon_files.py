@@ -66,7 +66,16 @@ def test_excluded_paths_are_left_out(tmp_path: Path) -> None:
     assert [(a.name, len(a.files)) for a in found] == [("one", 2)]
 
 
-def test_a_single_file(tmp_path: Path) -> None:
+def test_a_single_file_brings_its_addon_along_and_a_loose_one_comes_alone(tmp_path: Path) -> None:
     file = addon(tmp_path, "one") / "models" / "code.py"
-    found, _, _ = find_addons((file,), tmp_path)
-    assert [f.shown for a in found for f in a.files] == ["one/models/code.py"]
+    loose = tmp_path / "loose.py"
+    loose.write_text("pass\n")
+    (tmp_path / "left.py").write_text("pass\n")
+    found, _, _ = find_addons((file, loose), tmp_path)
+    assert [(a.name, a.manifest, a.named) for a in found] == [
+        ("one", "__manifest__.py", frozenset({"one/models/code.py"})),
+        (tmp_path.name, None, frozenset({"loose.py"})),
+    ]
+    assert "one/models/code.py" in {f.shown for f in found[0].files}
+    assert len(found[0].files) > 1
+    assert [f.shown for f in found[1].files] == ["loose.py"]

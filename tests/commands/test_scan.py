@@ -264,3 +264,39 @@ def test_the_series_of_an_addon_without_one_is_that_of_the_odoo_around_it(tree: 
     use_case._series_around.cache_clear()
     assert "Odoo 19" in asked(paths=("addons",)).result.decode()
     use_case._series_around.cache_clear()
+
+
+def test_files_named_one_by_one_are_judged_once_and_as_part_of_their_addon(tree: Path) -> None:
+    addon = tree / "leaky"
+    (addon / "models").mkdir()
+    (addon / "models" / "store.py").write_text(
+        "import psycopg2\n\n\nclass Store:\n    def open(self, dsn):\n        self._cnx = psycopg2.connect(dsn)\n"
+    )
+    (addon / "models" / "ends.py").write_text("def end(store):\n    store._cnx.close()\n")
+    (addon / "models" / "other.py").write_text(LEAK)
+    (tree / "loose.py").write_text(LEAK)
+    (tree / "loose_too.py").write_text(LEAK)
+    files = (
+        "leaky/models/store.py",
+        "leaky/models/ends.py",
+        "leaky/code.py",
+        "loose.py",
+        "leaky/code.py",
+        "loose_too.py",
+    )
+    found = scan(ScanOptions(paths=tuple(Path(f) for f in files), base=tree, cache=False, jobs=1))
+    places = [(judged.leak.path, judged.leak.line) for judged in found.findings]
+    assert places == [("leaky/code.py", 5), ("loose.py", 5), ("loose_too.py", 5)]
+    everything = scan(ScanOptions(paths=(Path("leaky/code.py"), tree), base=tree, cache=False, jobs=1))
+    assert sorted(judged.leak.path for judged in everything.findings) == [
+        "leaky/code.py", "leaky/models/other.py", "loose.py", "loose_too.py"
+    ]  # fmt: skip
+
+
+def test_a_named_file_that_is_excluded_is_left_out_and_one_in_a_folder_without_code_is_not(tree: Path) -> None:
+    static = tree / "leaky" / "static"
+    static.mkdir()
+    (static / "made.py").write_text(LEAK)
+    named = (Path("leaky/static/made.py"), Path("leaky/code.py"))
+    found = scan(ScanOptions(paths=named, base=tree, cache=False, jobs=1, exclude=("leaky/code.py",)))
+    assert [judged.leak.path for judged in found.findings] == ["leaky/static/made.py"]

@@ -32,12 +32,17 @@ class PythonFile(msgspec.Struct, frozen=True):
 
 
 class AddonFolder(msgspec.Struct, frozen=True):
-    """One addon (or a folder of loose Python files, which has no manifest) and its files in order of path."""
+    """One addon (or a folder of loose Python files, which has no manifest) and its files in order of path.
+
+    ``named`` holds the files (as shown) that were asked for one by one, as pre-commit does: the others of the addon are
+    there to follow calls into them. None means all.
+    """
 
     name: str
     path: str
     manifest: str | None
     files: tuple[PythonFile, ...]
+    named: frozenset[str] | None = None
 
 
 class Unreadable(msgspec.Struct, frozen=True):
@@ -125,25 +130,63 @@ def find_addons(
     nothing): while these and the files stay, another search finds the same.
 
     Paths are shown relative to ``base`` where they lie beneath it. ``exclude`` holds patterns of such paths.
-    A folder is entered once, so links in a circle end. Raises OperatorError for a root that does not exist.
+    A folder is entered once, so links in a circle end. Files that are named one by one bring the addon around them
+    along. Raises OperatorError for a root that does not exist.
     """
     search = _Search(str(base.resolve()), exclude)
+    single: list[str] = []
     for root in roots:
         path = os.path.abspath(root)  # noqa: PTH100 links stay as they are named
         if os.path.isdir(path):  # noqa: PTH112
             search.folder(path, None, path)
         elif os.path.isfile(path):  # noqa: PTH113
-            stamp = _stamp(os.stat(path))  # noqa: PTH116
-            file = PythonFile(path, search.shown(path), _module(os.path.basename(path)), stamp)  # noqa: PTH119
-            search.pending.append((os.path.dirname(path), None, [file]))  # noqa: PTH120
+            single.append(path)
         else:
             raise OperatorError(f"{root} does not exist", "give a folder of addons, an addon, or a Python file")
+    named = _around_single(single, search)
     found = [
-        AddonFolder(os.path.basename(path), path, manifest, tuple(sorted(files, key=lambda f: f.path)))  # noqa: PTH119
+        AddonFolder(os.path.basename(path), path, manifest, tuple(sorted(files, key=lambda f: f.path)), named.get(path))  # noqa: PTH119
         for path, manifest, files in search.pending
         if files
     ]
     return tuple(found), tuple(search.unreadable), tuple(search.places)
+
+
+def _around_single(paths: list[str], search: _Search) -> dict[str, frozenset[str]]:
+    """Search the addons around files that were named one by one, and return which of their files were named."""
+    whole = {path for path, _, _ in search.pending}
+    by_addon: dict[str, list[str]] = {}
+    for path in dict.fromkeys(paths):
+        folder = os.path.dirname(path)  # noqa: PTH120
+        by_addon.setdefault(_addon_above(folder) or folder, []).append(path)
+    named = {}
+    for folder, mine in by_addon.items():
+        if folder in whole:
+            continue
+        start = len(search.pending)
+        if _addon_above(folder) is not None:
+            search.folder(folder, None, folder)
+        there = {file.path for _, _, files in search.pending[start:] for file in files}
+        left = [path for path in mine if path not in there and not search.excluded(path)]
+        loose = [PythonFile(p, search.shown(p), _module(p[len(folder) + 1 :]), _stamp(os.stat(p))) for p in left]  # noqa: PTH116
+        known = next((files for path, _, files in search.pending[start:] if path == folder), None)
+        if known is not None:
+            known += loose
+        elif loose:
+            search.pending.append((folder, None, loose))
+        named[folder] = frozenset(search.shown(path) for path in mine)
+    return named
+
+
+def _addon_above(folder: str) -> str | None:
+    """The nearest folder with a manifest, from ``folder`` upwards."""
+    while True:
+        if any(os.path.isfile(os.path.join(folder, name)) for name in MANIFESTS):  # noqa: PTH113, PTH118
+            return folder
+        above = os.path.dirname(folder)  # noqa: PTH120
+        if above == folder:
+            return None
+        folder = above
 
 
 def _stamp(status: os.stat_result) -> Stamp:

@@ -98,7 +98,7 @@ def survey(options: ScanOptions) -> Surveyed:
             cache.remember(addon, done.digest, result)
     if cache:
         cache.save({addon.path for addon in addons})
-    ordered = [results[addon.path] for addon in addons]
+    ordered = [_asked_for(results[addon.path], addon) for addon in addons]
     not_judged = [NotJudged(item.shown, item.reason) for item in unreadable]
     not_judged += [item for result in ordered for item in result.not_judged]
     wanted = {pattern.id for pattern in patterns}
@@ -121,6 +121,17 @@ def survey(options: ScanOptions) -> Surveyed:
     )
     files = ((file.path, file.stamp) for addon in found for file in addon.files)
     return Surveyed(report, (*places, *files) if whole else None)
+
+
+def _asked_for(result: AddonResult, addon: AddonFolder) -> AddonResult:
+    """What was found in the files that were named, when they were named one by one."""
+    if addon.named is None:
+        return result
+    return msgspec.structs.replace(
+        result,
+        leaks=tuple(leak for leak in result.leaks if leak.path in addon.named),
+        not_judged=tuple(item for item in result.not_judged if item.path in addon.named),
+    )
 
 
 def exit_code(report: ScanReport, fail_on: Severity | None) -> ExitCode:

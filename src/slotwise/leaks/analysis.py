@@ -69,6 +69,11 @@ class Analysis:
                     following._handouts[id(unit)] = self._handouts.get(id(unit))
         return following
 
+    def kept_names(self) -> frozenset[str]:
+        """Attributes and globals under which something opened is kept, as far as functions have been followed."""
+        openings = (opening for facts in self._facts.values() for opening in facts.openings)
+        return frozenset(o.kept.name for o in openings if o.kept is not None and o.kept.how not in ("closure", "cache"))
+
     def handout(self, unit: Unit) -> Handout | None:
         """What ``unit`` hands out open to its caller. A recursive call learns nothing of itself."""
         if id(unit) in self._running or not unit.is_function or not self.relevant(unit):

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from slotwise.leaks.analysis import Analysis
 from slotwise.leaks.catalogue import registered
+from slotwise.leaks.closures import RELEASES
 from slotwise.leaks.facts import AddonFacts, Sighting, Waiting, opened_in
 from slotwise.leaks.outline import AddonOutline, ModuleOutline, Unit
 from slotwise.leaks.request_cursor import uses_of
@@ -35,14 +36,14 @@ def scan_addon(name: str, files: Iterable[SourceFile], series: str | None) -> Ad
     analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
     for _ in range(_MOST_ROUNDS):
         found = _wrapper_names(analysis)
-        if found <= wrappers:
+        unread = [f for f in everything if f.path not in outlines and f.path not in not_judged]
+        kept = analysis.kept_names()
+        more = [f for f in unread if _may_name(f.data, found) or _may_close(f.data, kept)]
+        if found <= wrappers and not more:
             break
         wrappers |= found
-        sought = [w.encode() for w in wrappers]
-        more = [f for f in everything if f.path not in outlines and any(w in f.data for w in sought)]
-        known = len(outlines)
-        _read(more, name, outlines, not_judged)
-        if len(outlines) > known:  # a call that meant nothing may now mean a function in one of them
+        if more:  # a call that meant nothing may now mean a function in one of them
+            _read(more, name, outlines, not_judged)
             analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
         else:
             analysis = analysis.knowing(wrappers)
@@ -71,6 +72,15 @@ def _read(
             outlines[file.path] = ModuleOutline(file.path, file.module, tree, text, addon)
         except RecursionError:
             not_judged[file.path] = NotJudged(file.path, "is nested too deeply to be followed")
+
+
+def _may_name(data: bytes, names: frozenset[str]) -> bool:
+    return any(name.encode() in data for name in names)
+
+
+def _may_close(data: bytes, names: frozenset[str]) -> bool:
+    """Whether a file may give back what another one keeps under one of these names."""
+    return _may_name(data, names) and any(word.encode() in data for word in RELEASES)
 
 
 def _wrapper_names(analysis: Analysis) -> frozenset[str]:
