@@ -52,11 +52,6 @@ def server(start_postgres: StartPostgres) -> PostgresServer:
     return made
 
 
-@pytest.fixture(params=["installed", "newest"])
-def program(request: pytest.FixtureRequest, newest_program: Path) -> Path:
-    return newest_program if request.param == "newest" else Path(installed_program())
-
-
 def verified(port: int, server: PostgresServer, monkeypatch: pytest.MonkeyPatch, *more: str) -> dict[str, str]:
     monkeypatch.setenv("PGPASSWORD", PASSWORD)
     way = "host=127.0.0.1 port={} user=odoo dbname=prod"
@@ -66,10 +61,10 @@ def verified(port: int, server: PostgresServer, monkeypatch: pytest.MonkeyPatch,
 
 
 def test_every_need_of_odoo_works_through_the_generated_file(
-    home: Path, server: PostgresServer, program: Path, monkeypatch: pytest.MonkeyPatch
+    home: Path, server: PostgresServer, newest_program: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     ini, port = write_generated(home, server)
-    with pgbouncer(program, ini):
+    with pgbouncer(newest_program, ini):
         seen = verified(port, server, monkeypatch, "--exhaust")
         assert delivered(port, 20) == 20
     assert seen["listen-notify"] == "works"
@@ -193,7 +188,7 @@ def test_the_newest_pooler_looks_passwords_up_by_a_function(
 
 
 def test_the_file_of_a_config_map_starts(
-    home: Path, start_postgres: StartPostgres, start_standin: StartStandin, program: Path
+    home: Path, start_postgres: StartPostgres, start_standin: StartStandin
 ) -> None:
     """What `fix --pooler --platform kubernetes` puts into the ConfigMap, in the real PgBouncer."""
     server = start_postgres(16, {"max_connections": "60"})
@@ -219,5 +214,5 @@ def test_the_file_of_a_config_map_starts(
     )
     (home / "userlist.txt").write_text('"odoo" "secret"\n')
     way = f"host=127.0.0.1 port={own} user=odoo password=secret dbname=prod"
-    with pgbouncer(program, ini), psycopg.connect(way, prepare_threshold=None) as session:
+    with pgbouncer(installed_program(), ini), psycopg.connect(way, prepare_threshold=None) as session:
         assert session.execute("SELECT current_user").fetchone() == ("odoo",)
