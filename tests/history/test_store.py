@@ -204,3 +204,10 @@ def test_the_series_marks_restarts_and_keeps_gaps() -> None:
     assert [(s.used, s.restarted) for s in series_of(rounds)] == [(5, False), (None, False), (4, True)]
     sums = series_of([seen(0, 9, seconds=300.0, used_least=2)])
     assert [s.used for s in sums] == [2, 9]
+
+
+def test_a_start_that_is_read_some_seconds_off_is_no_restart() -> None:
+    """As in a soak: the start is moved to this host's clock by an estimate, which a slow answer spoils."""
+    starts = [100.0, 103.2, None, 100.0, 98.7, 900.0, 901.0]
+    rounds = [seen(600.0 + 60 * n, 5, server_started_at=at) for n, at in enumerate(starts)]
+    assert [s.restarted for s in series_of(rounds)] == [False, False, False, False, False, True, False]

@@ -156,3 +156,9 @@ def test_sums_count_for_their_whole_time() -> None:
     told = account(sums, until=BEGIN + 1200)
     assert told.figures.seen_seconds == 600 and told.figures.high_seconds == 300 and told.figures.median == 15
     assert told.peak is not None and (told.peak.at, told.peak.until) == (BEGIN + 300, BEGIN + 600)
+
+
+def test_a_start_that_is_read_some_seconds_off_is_no_restart() -> None:
+    starts = [BEGIN - 500, BEGIN - 497, BEGIN - 500, BEGIN + 170, BEGIN + 171]
+    looks = [minute(n, 5, server_started_at=at) for n, at in enumerate(starts)]
+    assert [e.since for e in account(looks, until=BEGIN + 300).events] == [BEGIN + 170]

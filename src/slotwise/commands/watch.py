@@ -19,6 +19,7 @@ from slotwise.snapshot.ownership import Held
 from slotwise.snapshot.pgbouncer import PgBouncers
 from slotwise.snapshot.postgres import Locks, Server
 from slotwise.snapshot.processes import Processes
+from slotwise.snapshot.round import is_restart
 from slotwise.snapshot.session_kinds import is_cron_lock, is_idle_in_transaction, is_listener
 from slotwise.snapshot.sessions import sessions
 
@@ -134,8 +135,9 @@ class Watcher:
 
     def _remember(self, snapshot: Snapshot, taken: Slots | Unavailable) -> None:
         started = snapshot.server.started_at if isinstance(snapshot.server, Server) else None
-        restarted = None not in (started, self._server_start) and started != self._server_start
-        self._server_start = started if started is not None else self._server_start
+        before, seen_at = self._server_start, self._samples[-1].at if self._samples else 0.0
+        restarted = started is not None and before is not None and is_restart(before, seen_at, started)
+        self._server_start = started if before is None or restarted else before
         used = taken.used if isinstance(taken, Slots) else None
         if not self._samples or snapshot.taken_at > self._samples[-1].at:
             self._samples.append(Sample(snapshot.taken_at, None if used is None else float(used), restarted))

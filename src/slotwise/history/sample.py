@@ -17,7 +17,7 @@ from slotwise.snapshot.ownership import Sessions
 from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers
 from slotwise.snapshot.postgres import Server
 from slotwise.snapshot.refusals import Refusals
-from slotwise.snapshot.round import FindingSeen, HolderCount, PoolCount, Round
+from slotwise.snapshot.round import FindingSeen, HolderCount, PoolCount, Round, is_restart
 from slotwise.snapshot.session_kinds import is_cron_lock, is_idle_in_transaction
 from slotwise.snapshot.sessions import sessions
 
@@ -76,11 +76,13 @@ def series_of(rounds: list[Round] | tuple[Round, ...]) -> list[Sample]:
     least and its peak, because the forecast reads the trend from floors and the level from tops."""
     samples: list[Sample] = []
     started: float | None = None
+    seen_at = 0.0
     for round_ in rounds:
         restarted = False
         if round_.server_started_at is not None:
-            restarted = started is not None and abs(round_.server_started_at - started) > 1
-            started = round_.server_started_at
+            restarted = started is not None and is_restart(started, seen_at, round_.server_started_at)
+            started = round_.server_started_at if started is None or restarted else started
+            seen_at = round_.at
         if round_.seconds and round_.used is not None and round_.used_least is not None:
             third = round_.seconds / 3
             samples.append(Sample(round_.at + third, round_.used_least, restarted))

@@ -9,6 +9,7 @@ from slotwise.review.account import Event
 from slotwise.review.holdings import held
 from slotwise.review.stretches import Stretch
 from slotwise.rules.postgres.slots_high import HIGH_RATIO
+from slotwise.snapshot.round import is_restart
 
 JOINED_SECONDS = 120.0
 """What follows within this time is the same event, as for refusals in logs (slotwise.walls.incidents)."""
@@ -64,15 +65,18 @@ def _refused(known: Sequence[Stretch]) -> Iterator[Event]:
 
 def _restarts(known: Iterable[Stretch]) -> Iterator[Event]:
     started: float | None = None
+    seen_at = 0.0
     for stretch in known:
         now = stretch.round.server_started_at
         if now is None:
             continue
-        if started is not None and now - started > 1.0:
+        restarted = started is not None and is_restart(started, seen_at, now)
+        seen_at = stretch.round.at
+        if restarted:
             # The start lies in the past of the look that saw it; clocks may disagree.
             at = min(now, stretch.until)
             yield Event("restart", at, at, None, "PostgreSQL was started anew: every session before it has ended")
-        started = now
+        started = now if started is None or restarted else started
 
 
 def _runs(chosen: Iterable[Stretch]) -> Iterator[list[Stretch]]:

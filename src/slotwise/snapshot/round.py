@@ -100,3 +100,16 @@ class Configured(Struct, frozen=True):
 
     at: float
     values: dict[str, str]
+
+
+START_TOLERANCE_SECONDS = 30.0
+"""How far two readings of one start may lie apart: it is moved to this host's clock by an estimate, which a slow answer
+spoils by seconds."""
+
+
+def is_restart(started_at: float, seen_at: float, now_started_at: float) -> bool:
+    """Whether a server that had started at ``started_at`` when it was last seen, at ``seen_at``, has been restarted.
+
+    A server that was seen running cannot have been started before that.
+    """
+    return now_started_at > started_at + 1.0 and now_started_at > seen_at - START_TOLERANCE_SECONDS
