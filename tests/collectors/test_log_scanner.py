@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import itertools
 import json
 from collections.abc import Callable
 
@@ -183,3 +184,52 @@ def test_torn_logs_break_nothing_and_invent_nothing(records: list[str], data: st
             return
     events, _ = scan(bytes(raw))
     assert {event.wall.value for event in events if event.refused} <= {"pg_max_connections", "pgb_query_wait"}
+
+
+WRAPPED = st.tuples(st.sampled_from(sorted(WRAPPERS)), st.lists(RECORDS, min_size=1, max_size=6))
+
+
+@given(WRAPPED, st.integers(1, 300))
+@settings(max_examples=60, deadline=None)
+def test_wrapped_records_are_told_alike_in_chunks_of_any_size(wrapped: tuple[str, list[str]], chunk: int) -> None:
+    form, records = wrapped
+    data = "".join(WRAPPERS[form](line) + "\n" for line in "".join(records).splitlines())
+    whole, _ = scan(data)
+    pieces, _ = scan(data, chunk)
+    assert [(event.kind, event.line) for event in pieces] == [(event.kind, event.line) for event in whole]
+    refusing = sum(FULL in record or "query_wait" in record for record in records)
+    assert sum(event.refused for event in whole) == refusing
+
+
+@given(st.lists(st.integers(3, 60), min_size=1, max_size=8), st.integers(1, 300))
+@settings(max_examples=40, deadline=None)
+def test_a_line_that_the_container_cut_anywhere_is_one_line(cuts: list[int], chunk: int) -> None:
+    text = f"2026-11-23 17:08:02.944 UTC [577] odoo@prod FATAL:  {FULL}"
+    bounds = sorted({0, *cuts, len(text)} & set(range(len(text) + 1)))
+    pieces = [text[start:end] for start, end in itertools.pairwise(bounds)]
+    tags = ["P"] * (len(pieces) - 1) + ["F"]
+    lines = (f"2026-11-23T17:08:02.944123456Z stderr {tag} {piece}\n" for tag, piece in zip(tags, pieces, strict=True))
+    events, _ = scan("".join(lines), chunk)
+    assert [event.wall.value for event in events] in (["pg_max_connections"], [])
+    if not any(text.index("FATAL") < bound < len(text) for bound in bounds):
+        assert events
+
+
+NAMES = [
+    *("record", "log", "message", "msg", "name", "level", "time"),
+    *("pid", "exc_info", "error_severity", "log_time", "properties", "stream"),
+]
+OBJECTS = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner) | st.dictionaries(st.sampled_from(NAMES), inner),
+    max_leaves=12,
+)
+
+
+@given(OBJECTS)
+@settings(max_examples=150, deadline=None)
+def test_no_json_object_breaks_it(value: object) -> None:
+    text = json.dumps(value)
+    scan(text + "\n" + json.dumps({"log": "FATAL:  x\n", "record": value, "MESSAGE": value}) + "\n")
+    events, _ = scan(json.dumps({"message": f"FATAL:  {FULL}", "extra": value}) + "\n")
+    assert [event.wall.value for event in events] == ["pg_max_connections"]

@@ -127,6 +127,30 @@ def test_parts_read_side_by_side_give_what_one_pass_gives(tmp_path: Path, monkey
     assert [event.line for event in cut.events] == [event.line for event in whole.events]
 
 
+@pytest.mark.parametrize("rotation", ["renamed", "truncated"])
+def test_a_log_that_is_rotated_while_it_is_read_is_said(
+    rotation: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from slotwise.collectors import log_files
+
+    log = tmp_path / "server.log"
+    log.write_text((QUIET * 20 + FULL) * 40)
+    monkeypatch.setattr(log_files, "PART_BYTES", 9_973)
+
+    def rotate(progress: log_files.Progress) -> None:
+        if rotation == "renamed" and not (tmp_path / "server.log.1").exists():
+            log.rename(tmp_path / "server.log.1")
+            log.write_text(QUIET)
+        elif rotation == "truncated" and log.stat().st_size:
+            log.write_text("")
+
+    tally = story_of([str(log)], processes=1, on_progress=rotate).tally
+    assert 0 < tally.walls["pg_max_connections"] < 40
+    words = "rotated while" if rotation == "renamed" else "cut short while"
+    assert any(words in reason for reason in tally.unread.reasons)
+    assert tally.unread.bytes > 0
+
+
 INCIDENT = (
     "2026-11-23 17:00:00,000 12 INFO ? odoo: Odoo version 18.0-20261101 \n"
     "2026-11-23 17:05:00,000 12 WARNING prod odoo.sql_db: Cursor not closed explicitly\nPlease enable sql debugging. \n"

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from slotwise.commands.logs import render as render_logs
+from slotwise.commands.logs import story_of
 from slotwise.commands.plan import plan
 from slotwise.commands.report import ReportRequest, render, report
 from slotwise.formats.plan_html import plan_html
@@ -22,12 +24,13 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     history = kept(place / "h.db")
     told = report(ReportRequest(history=history, now=BEGIN + 90_000))
     texts = {"plan": plan_html(plan(EXAMPLE), "0.1"), "report": render(told, "html", "UTC", "A day")}
+    texts["logs"] = render_logs(story_of([str(Path(__file__).parents[1] / "collectors" / "log_shapes.jsonl")]), "html")
     for name, text in texts.items():
         (place / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: place / f"{name}.html" for name in texts}
 
 
-@pytest.mark.parametrize(("name", "mode"), [("plan", LIGHT), ("report", LIGHT), ("report", DARK)])
+@pytest.mark.parametrize(("name", "mode"), [("plan", LIGHT), ("report", LIGHT), ("report", DARK), ("logs", LIGHT)])
 def test_axe_finds_nothing(pages: dict[str, Path], name: str, mode: str) -> None:
     assert violations(pages[name], mode) == []
 

@@ -41,6 +41,8 @@ class _Part(NamedTuple):
     end: int | None
     """None: the whole file, as a stream."""
     reference: float
+    inode: int = 0
+    """The file that was there when the parts were cut, where there are several."""
 
 
 def read_logs(
@@ -131,7 +133,7 @@ def _parts_of(path: Path, total: Tally) -> list[_Part]:
     if packed or not path.is_file() or status.st_size <= PART_BYTES:
         return [_Part(str(path), 0, None, status.st_mtime)]
     edges = [*range(0, status.st_size, PART_BYTES), status.st_size]
-    return [_Part(str(path), start, end, status.st_mtime) for start, end in pairwise(edges)]
+    return [_Part(str(path), start, end, status.st_mtime, status.st_ino) for start, end in pairwise(edges)]
 
 
 def _read_part(part: _Part) -> Tally:
@@ -161,6 +163,11 @@ def _feed_range(part: _Part, scanner: Scanner, tally: Tally) -> None:
     if part.start == 0:
         _check_format(part, tally)
     with Path(part.path).open("rb", buffering=0) as file:
+        status = os.fstat(file.fileno())
+        if status.st_ino != part.inode:
+            missing = part.end - part.start
+            tally.unread = tally.unread.plus(Unread(missing, 0, {f"{part.path}: rotated while it was read": 1}))
+            return
         start = _border(file, part.start, part.reference)
         left = _border(file, part.end, part.reference) - start
         file.seek(start)
@@ -168,6 +175,8 @@ def _feed_range(part: _Part, scanner: Scanner, tally: Tally) -> None:
             left -= len(data)
             tally.bytes += len(data)
             scanner.feed(data)
+        if left > 0:
+            tally.unread = tally.unread.plus(Unread(left, 0, {f"{part.path}: cut short while it was read": 1}))
 
 
 def _border(file: object, offset: int, reference: float) -> int:

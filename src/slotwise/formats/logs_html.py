@@ -16,6 +16,7 @@ from slotwise.walls.story import Story
 from slotwise.walls.timestamps import iso
 
 _WIDTH, _HEIGHT, _LEFT, _RIGHT, _TOP, _BOTTOM = 720, 220, 48, 12, 18, 40
+_LETTER_WIDTH = 8.0
 _BINS = 80
 _STYLES = 6
 _MARKS = 4
@@ -114,10 +115,14 @@ def _time_line(incident: Incident) -> str:
                     f'width="{width:.1f}" height="{height:.1f}"><title>{escape(name)}: {bins[name][at]}</title></rect>'
                 )
     parts += _axis(low, span)
+    named_until = 0.0
     for event in marks:
         x = _LEFT + ((event.seconds or low) - low) / span * (_WIDTH - _LEFT - _RIGHT)
         parts.append(f'<line class="warn" x1="{x:.1f}" y1="{_TOP}" x2="{x:.1f}" y2="{_HEIGHT - _BOTTOM}"/>')
-        parts.append(f'<text x="{x + 3:.1f}" y="{_TOP - 5}">{escape(event.kind.replace("_", " "))}</text>')
+        name = event.kind.replace("_", " ")
+        if x >= named_until:  # a name that would lie on the one before is left out; its line stays
+            parts.append(f'<text x="{x + 3:.1f}" y="{_TOP - 5}">{escape(name)}</text>')
+            named_until = x + _LETTER_WIDTH * (len(name) + 1)
     legend = ", ".join(
         f'<tspan class="s{index % _STYLES + 1} fill">■</tspan> {escape(name)}' for index, name in enumerate(names)
     )

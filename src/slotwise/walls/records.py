@@ -62,8 +62,8 @@ def parse_line(line: str, reference: float) -> Line:
     except Torn:
         return Line("more", line, None, None, torn=True)
     head = (wrapped.head if wrapped else None) or head_of(inner)
-    if wrapped is None and CSV_HEAD.match(line) and _is_csv(line, head):
-        return Line("csv", line, None, None)
+    if CSV_HEAD.match(inner) and _is_csv(inner, head):
+        return Line("csv", inner, None, wrapped)
     return Line("head" if head else "more", inner, head, wrapped)
 
 
