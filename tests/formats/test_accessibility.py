@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -24,7 +25,9 @@ def pages(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     history = kept(place / "h.db")
     told = report(ReportRequest(history=history, now=BEGIN + 90_000))
     texts = {"plan": plan_html(plan(EXAMPLE), "0.1"), "report": render(told, "html", "UTC", "A day")}
-    texts["logs"] = render_logs(story_of([str(Path(__file__).parents[1] / "collectors" / "log_shapes.jsonl")]), "html")
+    shapes = (Path(__file__).parents[1] / "collectors" / "log_shapes.jsonl").read_text(encoding="utf-8").splitlines()
+    (place / "all.log").write_text("".join(json.loads(shape)["text"] for shape in shapes), encoding="utf-8")
+    texts["logs"] = render_logs(story_of([str(place / "all.log")]), "html")
     for name, text in texts.items():
         (place / f"{name}.html").write_text(text, encoding="utf-8")
     return {name: place / f"{name}.html" for name in texts}

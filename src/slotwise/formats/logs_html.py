@@ -64,7 +64,7 @@ def _incident(number: int, incident: Incident, rule_ids: Mapping[str, str]) -> s
             f"{f'pid {victim.pid}' if victim.pid else ''}: {victim.text}",
         ),
         ("Cause", f"{cause.title} ({incident.reasoned.confidence})"),
-        *(("", reason) for reason in incident.reasoned.because),
+        *(("Because", reason) for reason in incident.reasoned.because),
         ("Remedy", cause.remedy),
         *([("Avoid", cause.avoid)] if cause.avoid else []),
         *([("Rule", f"{rule_ids[cause.rule]} {cause.rule}")] if cause.rule and cause.rule in rule_ids else []),
