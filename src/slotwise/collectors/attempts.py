@@ -107,5 +107,10 @@ def _answer(shop: Shop, attempt: Attempt, kind: type[_Answer]) -> tuple[_Answer 
 
 
 def _silent(attempt: Attempt, where: str) -> Failure:
+    ended = attempt.pending.ended_at
+    if attempt.pending.ended and (ended is None or ended - attempt.started < attempt.seconds):
+        # Not the server's silence: nothing ends that process before its time but a fault or somebody's kill.
+        remedy = "run it again; if it happens again, reinstall slotwise (pip install --force-reinstall slotwise)"
+        return Failure(SILENT, "slotwise's own process that connects ended without a word", remedy)
     remedy = "look whether the server is stopped or its host is out of reach; a longer --timeout waits longer"
     return Failure(SILENT, f"{where} within {attempt.seconds:.1f} s", remedy)
