@@ -144,6 +144,7 @@ def process_of(facts: ProcessFacts, odoo: OdooProcess | None, instance: str | No
         inodes=facts.inodes or (),
         container=facts.container,
         evidence=evidence,
+        pid_inside=facts.pid_inside,
     )
 
 

@@ -12,7 +12,8 @@ class ProcessFacts(Struct, frozen=True):
     """One process as /proc shows it. It may hold secrets (arguments, environment) and never enters a Snapshot.
 
     ``inodes`` are the inodes of its sockets, None where its file descriptors may not be read. ``namespace`` is the
-    inode of its network namespace, None where that is not known. ``environment`` holds only the names that Odoo or
+    inode of its network namespace, None where that is not known. ``pid_inside`` is the pid in its own pid namespace
+    where that lies below ours. ``environment`` holds only the names that Odoo or
     libpq read, None where it may not be read.
     """
 
@@ -28,6 +29,7 @@ class ProcessFacts(Struct, frozen=True):
     cwd: str | None = None
     home: str | None = None
     environment: Mapping[str, str] | None = None
+    pid_inside: int | None = None
 
     def __repr__(self) -> str:
         return f"ProcessFacts(pid={self.pid}, command={self.command!r})"

@@ -64,7 +64,7 @@ def sweep(root: Path = Path("/"), known: KnownSockets | None = None) -> Sweep | 
     found = [f for pid in pids if (f := _process(proc, pid, booted_at, ticks, known)) is not None]
     own_depth = _namespace_depth(f"{proc}/self")
     detailed = tuple(_with_details(proc, f, own_depth) for f in found)
-    return Sweep(_with_inherited(detailed), all(f.inodes is not None for f in detailed))
+    return Sweep(_with_inherited(detailed, proc, own_depth), all(f.inodes is not None for f in detailed))
 
 
 def command_line(pid: int, root: Path = Path("/")) -> str:
@@ -159,15 +159,24 @@ def _with_details(proc: str, facts: ProcessFacts, own_depth: int) -> ProcessFact
     )
 
 
-def _with_inherited(found: tuple[ProcessFacts, ...]) -> tuple[ProcessFacts, ...]:
-    """A PostgreSQL child runs where its postmaster runs."""
+def _with_inherited(found: tuple[ProcessFacts, ...], proc: str, own_depth: int) -> tuple[ProcessFacts, ...]:
+    """A PostgreSQL child runs where its postmaster runs.
+
+    In a container it has another pid there, and its client's address says nothing about the sockets out here.
+    """
     by_pid = {f.pid: f for f in found}
 
     def inherited(facts: ProcessFacts) -> ProcessFacts:
         parent = by_pid.get(facts.ppid)
         if facts.namespace is not None or parent is None or not facts.title.startswith("postgres:"):
             return facts
-        return structs.replace(facts, namespace=parent.namespace, container=parent.container)
+        facts = structs.replace(facts, namespace=parent.namespace, container=parent.container)
+        if not parent.container:
+            return facts
+        directory = f"{proc}/{facts.pid}"
+        numbers = _namespace_pids(directory)
+        inside = numbers[-1] if len(numbers) > own_depth else None
+        return structs.replace(facts, pid_inside=inside, inodes=_socket_inodes(f"{directory}/fd", None))
 
     return tuple(inherited(f) for f in found)
 
@@ -190,11 +199,16 @@ def _in_container(directory: str, own_depth: int) -> bool:
 
 
 def _namespace_depth(directory: str) -> int:
-    """How many pid namespaces a process is in, as seen from here: the numbers after NSpid in its status."""
+    """How many pid namespaces a process is in, as seen from here."""
+    return len(_namespace_pids(directory)) or 1
+
+
+def _namespace_pids(directory: str) -> list[int]:
+    """The pids of a process from our pid namespace down to its own: the numbers after NSpid in its status."""
     for line in (_read(f"{directory}/status") or "").splitlines():
         if line.startswith("NSpid:"):
-            return len(line.split()) - 1
-    return 1
+            return [int(word) for word in line.split()[1:] if word.isdecimal()]
+    return []
 
 
 def _namespace(directory: str) -> int | None:

@@ -115,12 +115,22 @@ class Join:
         sockets: Sockets | None,
         pgbouncers: tuple[PgBouncer, ...] = (),
         server_port: int | None = None,
+        server_pid: int | None = None,
     ) -> None:
-        """``processes`` holds backends too, with their inodes; ``server_port`` is the server's TCP port where known."""
+        """``processes`` holds backends too, with their inodes; ``server_port`` is the server's TCP port, ``server_pid``
+        its postmaster, where known.
+
+        Without the postmaster no process is taken for a backend: the pids of a server on another host mean other
+        processes here. In a container a backend has the pid that it has inside.
+        """
         self._processes = processes
         self._sockets = sockets
         self._server_port = server_port
-        self._inodes = {p.pid: p.inodes for p in processes.processes} if processes else {}
+        self._inodes = {
+            p.pid if p.pid_inside is None else p.pid_inside: p.inodes
+            for p in (processes.processes if processes else ())
+            if p.ppid == server_pid
+        }
         self._by_inode = _holders(processes)
         self._ends: dict[tuple[str, int], list[TcpSocket]] = {}
         self._by_socket_inode: dict[int, TcpSocket] = {}

@@ -27,7 +27,8 @@ ProcessRole = Literal[
 
 class Process(Struct, frozen=True):
     """One process that matters here. ``arguments`` is redacted; ``started_at`` epoch seconds; ``instance`` an
-    OdooInstance.id."""
+    OdooInstance.id. ``pid_inside`` is its pid in its own pid namespace where that is another one: what PostgreSQL in a
+    container calls its backend."""
 
     pid: int
     ppid: int
@@ -40,6 +41,7 @@ class Process(Struct, frozen=True):
     inodes: tuple[int, ...] = ()
     container: bool = False
     evidence: str = ""
+    pid_inside: int | None = None
 
 
 class Processes(Part, frozen=True):
