@@ -9,6 +9,7 @@ from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from slotwise.collectors.host import look_at_host
 from slotwise.collectors.host_evidence import HostEvidence
@@ -20,7 +21,7 @@ from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo, OdooInstance
 from slotwise.snapshot.ownership import Owner, Sessions
 from slotwise.snapshot.postgres import Settings
-from slotwise.snapshot.processes import Host, Memory, Process, Processes
+from slotwise.snapshot.processes import Host, Memory, Process, Processes, ServerProcesses
 from slotwise.snapshot.refusals import Refusals
 from slotwise.snapshot.sessions import sessions
 from tests.collectors.odoo_double import odoo_double
@@ -51,13 +52,14 @@ def prepared(server: PostgresServer) -> None:
 
 def snapshot_of(host: HostEvidence, server: PostgresServer) -> Snapshot:
     """What doctor has when the server lets nobody in: titles, sockets and processes."""
+    assert isinstance(host.server_processes, ServerProcesses)
     return Snapshot(
         taken_at=0.0,
         host="here",
         slotwise_version="test",
         titles=host.titles[server.pid],
         processes=host.processes,
-        server_processes=host.server_processes,
+        server_processes=structs.replace(host.server_processes, chosen=server.pid),
         sockets=host.sockets,
         odoo=host.odoo,
         settings=host.settings.get(server.pid, Unavailable("settings", "none", "none")),

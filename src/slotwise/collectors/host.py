@@ -20,6 +20,7 @@ from slotwise.collectors.memory import SAMPLE, collect_memory, spread
 from slotwise.collectors.network import Network, ends_of, read_network, sockets_that_matter, with_containers
 from slotwise.collectors.odoo_instances import process_of
 from slotwise.collectors.odoo_services import OdooServices, find_odoo
+from slotwise.collectors.patience import NoAnswer, within
 from slotwise.collectors.pg_target import OsUser
 from slotwise.collectors.postmasters import (
     ServerTitles,
@@ -48,18 +49,21 @@ def look_at_host(
     configs: Sequence[str] = (),
     log_files: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
+    patience_seconds: float = 2.0,
 ) -> HostEvidence:
-    """What this host shows. ``configs`` and ``log_files`` are the files that the operator named.
+    """What this host shows. ``configs`` and ``log_files`` are the files that the operator named. A file system that has
+    not answered after ``patience_seconds`` (for Odoo's files, and again for logs) leaves a gap.
 
     Raises OperatorError where a named file cannot be read or Odoo itself would refuse it.
     """
-    return _Look(root, clock).evidence(configs, log_files)
+    return _Look(root, clock, patience_seconds).evidence(configs, log_files)
 
 
 class _Look:
-    def __init__(self, root: Path, clock: Callable[[], float]) -> None:
+    def __init__(self, root: Path, clock: Callable[[], float], patience_seconds: float) -> None:
         self._root = root
         self._clock = clock
+        self._patience_seconds = patience_seconds
         self._reports: list[SourceReport] = []
 
     def _timed(self, name: str, read: Callable[[], _Part | Unavailable]) -> _Part | Unavailable:
@@ -111,7 +115,18 @@ class _Look:
 
     def _services(self, facts: Sequence[ProcessFacts], ports: dict[int, int], configs: Sequence[str]) -> OdooServices:
         began = self._clock()
-        services = find_odoo(
+        try:
+            services = within(self._patience_seconds, lambda: self._odoo(facts, ports, configs))
+        except NoAnswer:
+            services = OdooServices(_silent("Odoo's files", "give --config FILE with a copy of odoo.conf"), (), {}, ())
+        gap = services.odoo if isinstance(services.odoo, Unavailable) else None
+        state: SourceState = "ok" if gap is None else "failed"
+        reason, remedy = (gap.reason, gap.remedy) if gap is not None else (None, None)
+        self._reports.append(SourceReport("Odoo", state, self._clock() - began, reason, remedy))
+        return services
+
+    def _odoo(self, facts: Sequence[ProcessFacts], ports: dict[int, int], configs: Sequence[str]) -> OdooServices:
+        return find_odoo(
             facts,
             ports,
             root=self._root,
@@ -120,11 +135,6 @@ class _Look:
             home=str(Path.home()),
             os_user_of=os_user_called,
         )
-        gap = services.odoo if isinstance(services.odoo, Unavailable) else None
-        state: SourceState = "ok" if gap is None else "failed"
-        reason, remedy = (gap.reason, gap.remedy) if gap is not None else (None, None)
-        self._reports.append(SourceReport("Odoo", state, self._clock() - began, reason, remedy))
-        return services
 
     def _servers(
         self, facts: Sequence[ProcessFacts], network: Network | Unavailable, settings: dict[int, Settings]
@@ -229,10 +239,19 @@ class _Look:
             if isinstance(logfile, str) and logfile not in ("", "None", "False"):
                 place = view_of(process, self._root).place(logfile) if process else self._root / logfile.lstrip("/")
                 found.append((logfile, place))
-        return collect_refusals(named, found)
+        try:
+            return within(self._patience_seconds, lambda: collect_refusals(named, found))
+        except NoAnswer:
+            return _silent("logs", "give --log FILE with a copy")
 
 
 _NO_SETTINGS = Unavailable("settings", "not read", "")
+
+
+def _silent(source: str, remedy: str) -> Unavailable:
+    return Unavailable(
+        source, "the file system does not answer", f"look at its mounts (a dead NFS server?), or {remedy}"
+    )
 
 
 def _ports(servers: Iterable[Postmaster], poolers: Iterable[Pooler], clients: Iterable[Client]) -> frozenset[int]:

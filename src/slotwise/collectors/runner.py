@@ -57,6 +57,8 @@ from slotwise.snapshot.refusals import Refusals
 _MARGIN_SECONDS = 0.6
 _MARGIN_RATIO = 0.2
 """What is left of the deadline for putting the answer together: this many seconds, at most this part of it."""
+_PATIENCE_RATIO = 0.2
+"""What part of the deadline a file system may take that does not answer; Odoo's files and logs are asked one by one."""
 _RESERVE_WALLS = frozenset(
     {"pg_reserved", "pg_role_limit", "pg_db_limit", "pgb_max_client_conn", "pgb_query_wait", "pgb_server_login"}
 )
@@ -291,4 +293,9 @@ def _without_logs(refusals: Refusals, logs: set[str]) -> Refusals:
 
 def host_of(request: Request) -> HostEvidence:
     """What this host shows now. Raises OperatorError where the request itself is wrong."""
-    return look_at_host(root=Path(request.root), configs=request.configs, log_files=request.log_files)
+    return look_at_host(
+        root=Path(request.root),
+        configs=request.configs,
+        log_files=request.log_files,
+        patience_seconds=request.timeout_seconds * _PATIENCE_RATIO,
+    )
