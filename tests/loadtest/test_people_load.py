@@ -97,6 +97,25 @@ def test_the_clean_up_removes_marked_records_only(face: Face) -> None:
     session.call("res.partner", "unlink", [[kept]])
 
 
+def test_the_clean_up_goes_on_at_the_wall(face: Face, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A full server refuses the notification after a channel's deletion, once it is deleted (seen on Odoo 18)."""
+    session = OdooSession(face.url, "erp_test", "admin", "x")
+    for model in ("discuss.channel", "res.partner"):
+        session.call(model, "create", [{"name": "slotwise-load wall"}])
+    really, refused = session.call, []
+
+    def call(model: str, method: str, args: list[object], kwargs: dict[str, object] | None = None) -> object:
+        answer = [1] if model == "ir.model" else really(model, method, args, kwargs)
+        if (model, method) == ("discuss.channel", "unlink") and not refused:
+            refused.append(model)
+            raise OperatorError("FATAL: remaining connection slots are reserved", "wait")
+        return answer
+
+    monkeypatch.setattr(session, "call", call)
+    assert session.remove_marked() == 2
+    assert refused and face.records() == 0
+
+
 def test_targets_that_are_refused_are_not_even_asked() -> None:
     def problem(**changes: object) -> str:
         people = People(url="http://127.0.0.1:9", databases=("erp_test",), **changes)  # type: ignore[arg-type]

@@ -19,7 +19,7 @@ from slotwise.load.ramp import Goal, Limits, Stop, next_users
 from slotwise.load.visits import Scenario
 from slotwise.loadtest.crowd import Crowd, Tally, cpu_seconds
 from slotwise.loadtest.ending import Interrupted
-from slotwise.loadtest.observer import Observer
+from slotwise.loadtest.observer import OWN_SESSIONS, Observer
 from slotwise.loadtest.rounds import slots_of
 from slotwise.snapshot.round import Round
 from slotwise.standin.host import StandinHost
@@ -185,7 +185,7 @@ class _Test:
             self._looks.append(look)
             if look.used is None or look.usable is None:
                 continue
-            if look.used > look.usable:
+            if look.used - OWN_SESSIONS > look.usable:
                 self._stop = Stop(
                     "reserve", f"{look.used} slots in use of {look.usable}: the server's reserve is touched"
                 )

@@ -27,6 +27,8 @@ _CHUNK_BYTES = 1 << 16
 _END_SECONDS = 1.0
 """A look under way may end by itself; ^C does not wait longer for it."""
 LONGEST_LOOK_SECONDS = 8.0
+OWN_SESSIONS = 1
+"""The observer holds one slot itself; a superuser's may be in the reserve, which is what that is for."""
 _ROUND = msgspec.json.Decoder(Round)
 
 

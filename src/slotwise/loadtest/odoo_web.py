@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Sequence
@@ -17,6 +18,8 @@ from slotwise.load.people import MARKER
 
 _TIMEOUT_SECONDS = 30.0
 _BATCH = 500
+PATIENCE_SECONDS = 30.0
+_AGAIN_SECONDS = 0.5
 PRIMING_REQUESTS_AT_ONCE = 8
 CLEANED_MODELS = ("discuss.channel", "res.partner")
 """Where a load test creates records; the messages of a channel go with it."""
@@ -64,18 +67,34 @@ class OdooSession:
         made = self.call("discuss.channel", "create", [{"name": name, "channel_type": "channel"}])
         return int(made[0] if isinstance(made, list) else made)
 
-    def remove_marked(self, marker: str = MARKER) -> int:
-        """Delete every record whose name begins with ``marker``; how many that were."""
-        removed = 0
-        for model in CLEANED_MODELS:
-            if model != "res.partner" and not self.call("ir.model", "search_count", [[["model", "=", model]]]):
-                continue
-            domain = [["name", "=like", f"{marker}%"]]
-            kwargs = {"limit": _BATCH, "context": {"active_test": False}}
-            while found := self.call(model, "search", [domain], kwargs):
-                self.call(model, "unlink", [found])
-                removed += len(found)
-        return removed
+    def remove_marked(self, marker: str = MARKER, *, patience_seconds: float = PATIENCE_SECONDS) -> int:
+        """Delete every record whose name begins with ``marker``; how many that were.
+
+        A server at its wall refuses this too: it is tried again for ``patience_seconds``. Raises OperatorError then.
+        """
+        end = time.monotonic() + patience_seconds
+        removed: set[tuple[str, int]] = set()
+        models = list(CLEANED_MODELS)
+        while models:
+            try:
+                self._remove(models[0], marker, removed)
+                models.pop(0)
+            except OperatorError:
+                if time.monotonic() > end:
+                    raise
+                # The next model first: what refuses a channel's notification need not refuse a contact.
+                models.append(models.pop(0))
+                time.sleep(_AGAIN_SECONDS)
+        return len(removed)
+
+    def _remove(self, model: str, marker: str, removed: set[tuple[str, int]]) -> None:
+        if model != "res.partner" and not self.call("ir.model", "search_count", [[["model", "=", model]]]):
+            return
+        domain = [["name", "=like", f"{marker}%"]]
+        kwargs = {"limit": _BATCH, "context": {"active_test": False}}
+        while found := self.call(model, "search", [domain], kwargs):
+            removed.update((model, record) for record in found)
+            self.call(model, "unlink", [found])
 
     def _ask(self, path: str, params: dict[str, Any]) -> Any:
         body = json.dumps({"jsonrpc": "2.0", "method": "call", "id": 1, "params": params}).encode()

@@ -17,7 +17,7 @@ from slotwise.loadtest.connections import Outcome
 from slotwise.loadtest.ending import Interrupted
 from slotwise.loadtest.generators import Generators
 from slotwise.loadtest.locust_engine import Measured
-from slotwise.loadtest.observer import Observer
+from slotwise.loadtest.observer import OWN_SESSIONS, Observer
 from slotwise.loadtest.rounds import slots_of
 from slotwise.snapshot.round import Round
 from slotwise.walls.classify import classify
@@ -109,7 +109,7 @@ class _Test:
                 self._logged_before = Counter(look.walls)
             if look.used is None or look.usable is None:
                 continue
-            if look.used > look.usable:
+            if look.used - OWN_SESSIONS > look.usable:
                 words = f"{look.used} slots in use of {look.usable}: the server's reserve is touched"
                 self.stop = Stop("reserve", words)
             elif self._limits.slots is not None and look.used >= self._limits.slots:
