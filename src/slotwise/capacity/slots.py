@@ -81,11 +81,13 @@ def reserved_slots(settings: Settings, roles: Roles | None, role: str | None) ->
     return superuser_reserved + settings.integer("reserved_connections")
 
 
-def slots(snapshot: Snapshot) -> Slots | Unavailable:
-    """The slots of the server, seen from Odoo's role. Unavailable where sessions or settings could not be read."""
+def slots(snapshot: Snapshot, seen: Sessions | Unavailable | None = None) -> Slots | Unavailable:
+    """The slots of the server, seen from Odoo's role. Unavailable where sessions or settings could not be read.
+
+    ``seen`` are the snapshot's sessions where they were derived already."""
     if isinstance(snapshot.settings, Unavailable):
         return snapshot.settings
-    seen = sessions(snapshot)
+    seen = sessions(snapshot) if seen is None else seen
     if isinstance(seen, Unavailable):
         return seen
     roles = snapshot.roles if isinstance(snapshot.roles, Roles) else None

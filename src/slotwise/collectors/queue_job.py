@@ -8,6 +8,7 @@ from msgspec import structs
 
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.ownership import Sessions
+from slotwise.snapshot.postgres import Activity
 from slotwise.snapshot.processes import Processes
 from slotwise.snapshot.sessions import sessions
 
@@ -20,8 +21,13 @@ def with_job_runners(snapshot: Snapshot) -> Snapshot:
 
     A runner that is a thread of the master or of a threaded server stays what its process is.
     """
+    if not isinstance(snapshot.activity, Activity) or not isinstance(snapshot.processes, Processes):
+        return snapshot
+    if not any(b.query and _RUNNERS_SESSION.search(b.query) for b in snapshot.activity.backends):
+        # Whose sessions they are is costly to tell, and only matters for those that are a runner's.
+        return snapshot
     seen = sessions(snapshot)
-    if not isinstance(seen, Sessions) or not isinstance(snapshot.processes, Processes):
+    if not isinstance(seen, Sessions):
         return snapshot
     runners = {
         h.owner.pid

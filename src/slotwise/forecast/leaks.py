@@ -22,6 +22,9 @@ FEWEST_BUCKETS = 8
 MOST_BUCKETS = 48
 LEAST_RISE = 3.0
 """Fewer connections than this are no growth that anybody should be woken for."""
+LONG_SECONDS = 3 * HOUR
+LARGE_RISE = 25.0
+"""A rise must have gone on for so long to be a leak, or be so large: many loads rise for an hour or two in a day."""
 SURE_Z = 3.0
 
 Cause = Literal["leak", "warm-up", "more databases", "more load", "flat", "unknown"]
@@ -93,8 +96,16 @@ def _at_flat_load(grown: list[Holding], loads: list[Point], databases: frozenset
     slope = _sure(points)
     if slope is None or _levelled_off(points, slope):
         return Growth("more load", "it grew with the load, and not since the load has stopped growing")
+    rising = theil_sen([p for p in loads if p[0] >= points[0][0]])
+    if rising is not None and rising.low > 0 and rising.z >= SURE_Z and rising.per_second >= slope.per_second / 4:
+        return Growth("more load", "the load grows as it does, although not by leaps")
     rise = points[-1][1] - points[0][1]
-    hours = (points[-1][0] - points[0][0]) / HOUR
+    seconds = points[-1][0] - points[0][0]
+    if seconds < LONG_SECONDS and rise < LARGE_RISE:
+        return Growth("unknown", f"it has grown for {seconds / HOUR:.1f} h only, and by {rise:.0f}")
+    if _fallen(points) > max(2.0, rise / 3):
+        return Growth("flat", "it rises and falls, and what leaks does not come back")
+    hours = seconds / HOUR
     reason = f"{rise:.0f} more in {hours:.1f} h on the same databases at a load that was there before"
     return Growth("leak", reason, slope.per_second * HOUR, slope.low * HOUR, slope.high * HOUR, points[0][0])
 
@@ -118,6 +129,15 @@ def _sure(points: list[Point]) -> Slope | None:
         return None
     rise = slope.per_second * (points[-1][0] - points[0][0])
     return slope if rise >= max(LEAST_RISE, 3 * noise([value for _, value in points])) else None
+
+
+def _fallen(points: list[Point]) -> float:
+    """The deepest fall below what was reached before."""
+    highest = deepest = 0.0
+    for _, value in points:
+        highest = max(highest, value)
+        deepest = max(deepest, highest - value)
+    return deepest
 
 
 def _levelled_off(points: list[Point], slope: Slope) -> bool:

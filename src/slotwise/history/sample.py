@@ -10,7 +10,7 @@ from typing import TypeVar
 from slotwise.capacity.slots import Slots, slots
 from slotwise.findings import Verdict
 from slotwise.forecast.series import Sample
-from slotwise.rules.diagnosis import holders
+from slotwise.rules.diagnosis import holders_of
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.ownership import Sessions
@@ -28,8 +28,8 @@ _Number = TypeVar("_Number", int, float)
 
 def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] | None = None) -> Round:
     """What the history keeps of a Snapshot. ``verdicts`` are what the rules said of it, None where nobody asked."""
-    counted = slots(snapshot)
     seen = sessions(snapshot)
+    counted = slots(snapshot, seen)
     server = snapshot.server if isinstance(snapshot.server, Server) else None
     known = counted if isinstance(counted, Slots) else None
     if isinstance(counted, Unavailable):
@@ -42,7 +42,7 @@ def round_of(snapshot: Snapshot, verdicts: tuple[Verdict, ...] | None = None) ->
         usable=known.usable if known else None,
         reserved=known.reserved if known else None,
         max_connections=known.max_connections if known else None,
-        holders=_holder_counts(snapshot),
+        holders=_holder_counts(snapshot.host, seen),
         pools=_pool_counts(snapshot),
         walls=_walls(snapshot),
         findings=tuple(
@@ -98,12 +98,11 @@ def _unclassified(seen: Sessions | Unavailable) -> str:
     return f"{seen.source}: {seen.unclassified} rows may be client sessions or background workers (grant pg_monitor)"
 
 
-def _holder_counts(snapshot: Snapshot) -> tuple[HolderCount, ...]:
-    found = holders(snapshot)
-    if isinstance(found, Unavailable):
+def _holder_counts(host: str, seen: Sessions | Unavailable) -> tuple[HolderCount, ...]:
+    if isinstance(seen, Unavailable):
         return ()
     counts: Counter[tuple[str, int | None, str | None, str | None, str | None, str | None, str, str]] = Counter()
-    for holder in found:
+    for holder in holders_of(host, seen):
         group = application_group(holder.application)
         for state, count in holder.states.items():
             key = (holder.role, holder.pid, holder.process, holder.database, holder.user, group, state, holder.owner)

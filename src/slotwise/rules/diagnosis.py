@@ -13,7 +13,7 @@ from slotwise.findings import Severity, Verdict
 from slotwise.rules.engine import Rule, catalogue, judge
 from slotwise.snapshot.evidence import SourceReport, Unavailable
 from slotwise.snapshot.model import Snapshot
-from slotwise.snapshot.ownership import Held
+from slotwise.snapshot.ownership import Held, Sessions
 from slotwise.snapshot.session_kinds import is_cron_lock, is_idle_in_transaction, is_listener
 from slotwise.snapshot.sessions import sessions
 
@@ -103,15 +103,18 @@ def exit_code(verdicts: tuple[Verdict, ...], fail_on: Severity) -> ExitCode:
 def holders(snapshot: Snapshot) -> tuple[Holder, ...] | Unavailable:
     """Who holds the slots: most first. One row per process, database, role and application_name."""
     seen = sessions(snapshot)
-    if isinstance(seen, Unavailable):
-        return seen
+    return seen if isinstance(seen, Unavailable) else holders_of(snapshot.host, seen)
+
+
+def holders_of(host: str, seen: Sessions) -> tuple[Holder, ...]:
+    """``holders`` of sessions whose owners are known already."""
     groups: dict[tuple[object, ...], list[Held]] = {}
     for held in seen.held:
         owner, backend = held.owner, held.backend
         place = backend.client_addr if owner.certainty == "foreign" else None
         key = (owner.certainty, owner.pid, place, owner.role, backend.database, backend.user, backend.application_name)
         groups.setdefault(key, []).append(held)
-    rows = (_holder(snapshot.host, group) for group in groups.values())
+    rows = (_holder(host, group) for group in groups.values())
     return tuple(sorted(rows, key=lambda h: (-h.count, h.role, h.pid or 0, h.database or "", h.application or "")))
 
 
