@@ -3,15 +3,20 @@ from __future__ import annotations
 import os
 import signal
 import socket
+from pathlib import Path
 
 import psycopg
 import pytest
+from msgspec import structs
 
 from slotwise.collectors.runner import Request
-from slotwise.commands.watch_process import LiveFeed, NoLook
+from slotwise.commands.watch_feed import NoLook
+from slotwise.commands.watch_process import LiveFeed
 from slotwise.demo.postgres_server import PostgresServer
+from slotwise.history.reading import Reader
 from slotwise.snapshot.json_form import from_json
 from tests.servers import until
+from tests.tui.watched import incident, watched
 
 
 def test_a_live_server_is_counted_saved_and_watched_through_its_end_and_a_killed_looker(pg15: PostgresServer) -> None:
@@ -55,5 +60,44 @@ def test_a_wrong_connection_string_is_said_in_words() -> None:
     try:
         with pytest.raises(NoLook):
             feed.look()
+    finally:
+        feed.close()
+
+
+def test_looks_are_recorded_by_the_process_that_looks_and_by_its_successor(
+    pg15: PostgresServer, tmp_path: Path
+) -> None:
+    feed = LiveFeed(Request(dsn=pg15.dsn(), timeout_seconds=10))
+    path = tmp_path / "kept.db"
+    try:
+        first = feed.look()
+        with pytest.raises(NoLook, match="cannot be opened"):
+            feed.keep(Path("/proc/nowhere/kept.db"))
+        assert "watch --history kept.db" in feed.keep(path)
+        second = feed.look()
+        process = feed._process
+        assert process is not None and process.pid is not None
+        os.kill(process.pid, signal.SIGKILL)
+        with pytest.raises(NoLook, match="starts another"):
+            feed.look()
+        third = feed.look()
+        assert feed.keep(None).startswith("recorded to")
+        feed.look()
+    finally:
+        feed.close()
+    reader = Reader(path)
+    kept = [r.at for r in reader.rounds(0, float("inf"))]
+    reader.close()
+    assert first.taken_at not in kept and kept == [second.taken_at, third.taken_at]
+
+
+def test_without_a_connection_string_no_session_is_ended(pg15: PostgresServer) -> None:
+    seen = watched(incident()).sessions[0]
+    feed = LiveFeed(Request(offline=True))
+    try:
+        with pytest.raises(NoLook, match="--dsn"):
+            feed.end(structs.replace(seen, started=1.0), only_cancel=False)
+        with pytest.raises(NoLook, match="not visible"):
+            feed.end(structs.replace(seen, started=None), only_cancel=False)
     finally:
         feed.close()

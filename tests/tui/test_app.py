@@ -8,20 +8,23 @@ from msgspec import structs
 from textual.pilot import Pilot
 
 from slotwise.collectors.runner import Request
-from slotwise.commands.watch_process import Feed, LiveFeed
+from slotwise.commands.watch_feed import Feed
+from slotwise.commands.watch_process import LiveFeed
+from slotwise.commands.watch_replay import Replay
 from slotwise.demo.postgres_server import free_port
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.json_form import from_json
 from slotwise.tui.app import WatchApp
 from slotwise.tui.table import Table
 from tests.build import NOW
+from tests.commands.test_watch_replay import recorded
 from tests.tui.watched import Looks, Steps, incident, until, words
 
 
 def run(feed: Feed, steps: Steps, size: tuple[int, int] = (80, 24)) -> None:
     async def whole() -> None:
         app = WatchApp(feed, interval_seconds=0.1)
-        async with app.run_test(size=size) as pilot:
+        async with app.run_test(size=size, notifications=True) as pilot:
             await until(pilot, lambda: app.watched is not None or "NO LOOK" in app.note)
             await pilot.pause()
             await steps(pilot)
@@ -212,3 +215,86 @@ def test_the_looking_process_starts_and_starts_again_under_the_screen() -> None:
         run(feed, steps)
     finally:
         feed.close()
+
+
+def test_a_session_is_ended_only_after_a_confirmation() -> None:
+    feed = Looks(incident())
+
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("x")
+        await until(pilot, lambda: "choose a session first" in words(pilot))
+        await pilot.press("2", "x")
+        await until(pilot, lambda: "End session 2001?" in words(pilot))
+        seen = words(pilot)
+        assert "none runs: it will change nothing" in seen and "UPDATE stock SET x = 1" in seen and "blocks 2" in seen
+        await pilot.press("escape")
+        await until(pilot, lambda: "End session" not in words(pilot))
+        await pilot.press("x", "enter")
+        assert feed.ended == []
+        await pilot.press("x")
+        await until(pilot, lambda: "End session 2001?" in words(pilot))
+        await pilot.press("t")
+        await until(pilot, lambda: "2001: ended" in words(pilot))
+        await pilot.press("down", "x")
+        await until(pilot, lambda: "End session 2002?" in words(pilot))
+        await pilot.press("c")
+        await until(pilot, lambda: feed.ended == [(2001, False), (2002, True)])
+
+    run(feed, steps)
+
+
+def test_looks_are_recorded_from_a_key_until_it_is_pressed_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    feed = Looks(incident())
+
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("o")
+        await until(pilot, lambda: "REC" in words(pilot).splitlines()[5])
+        await pilot.press("o")
+        await until(pilot, lambda: "REC" not in words(pilot).splitlines()[5])
+        assert feed.kept[0] is not None and feed.kept[0].parent == tmp_path and feed.kept[1] is None
+
+    run(feed, steps)
+
+
+def test_a_recorded_history_is_walked_with_the_arrows(tmp_path: Path) -> None:
+    made = recorded(tmp_path / "h.db")
+
+    async def steps(pilot: Pilot[None]) -> None:
+        await until(pilot, lambda: f"{len(made)} of {len(made)}" in words(pilot))
+        lines = words(pilot).splitlines()
+        assert lines[0].startswith("h.db · ") and all(len(line) <= 80 for line in lines)
+        assert "http_worker 4121 grows by 1." in lines[2] and "last slot goes at" in lines[2]
+        assert lines[4].startswith("warning leak: http_worker 4121 grows")
+        await pilot.press("left")
+        await until(pilot, lambda: f"{len(made) - 1} of {len(made)}" in words(pilot))
+        await pilot.press("shift+left")
+        await until(pilot, lambda: f"{len(made) - 51} of {len(made)}" in words(pilot))
+        await pilot.press("z")
+        await until(pilot, lambda: "close up" in words(pilot))
+        await pilot.press("2")
+        await until(pilot, lambda: "a history keeps counts" in words(pilot))
+        await pilot.press("5", "x")
+        await until(pilot, lambda: "this was recorded" in words(pilot))
+        await pilot.press("4", "enter")
+        await until(pilot, lambda: "to win time" in words(pilot))
+        assert "slotwise scan" in words(pilot) and "slotwise explain" not in words(pilot)
+
+    run(Replay(tmp_path / "h.db"), steps)
+
+
+def test_two_thousand_sessions_are_sorted_filtered_and_opened_on_a_small_screen() -> None:
+    async def steps(pilot: Pilot[None]) -> None:
+        await pilot.press("5", "end")
+        await until(pilot, lambda: "statement" in words(pilot))
+        await pilot.press("slash", *"2002", "enter", "enter")
+        await until(pilot, lambda: "blocked by" in words(pilot))
+        assert len(words(pilot).splitlines()) == 24
+        await pilot.press("escape", "escape", "1", "b", "b")
+        await until(pilot, lambda: "by database" in words(pilot))
+        counted = [line.split()[1] for line in words(pilot).splitlines()[7:10]]
+        assert sum(int(n) for n in counted) >= 1997
+
+    run(Looks(incident(2000)), steps)

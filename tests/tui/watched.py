@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable, Iterator
+from pathlib import Path
 
 from msgspec import structs
 from textual.pilot import Pilot
 
-from slotwise.commands.watch import Watched, Watcher
-from slotwise.commands.watch_process import NoLook
+from slotwise.commands.watch import Session, Watched, Watcher
+from slotwise.commands.watch_feed import NoLook
 from slotwise.snapshot.json_form import to_json
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.postgres import Blocked, Locks
@@ -55,6 +56,8 @@ class Looks:
         self._seen: dict[float, Watched] = {}
         self.taken = 0
         self.closed = False
+        self.kept: list[Path | None] = []
+        self.ended: list[tuple[int, bool]] = []
 
     def look(self) -> Watched:
         self._last = next(self._looks, self._last)
@@ -69,6 +72,14 @@ class Looks:
         if isinstance(self._last, str):
             raise NoLook("nothing was seen yet")
         return to_json(self._last)
+
+    def keep(self, path: Path | None) -> str:
+        self.kept.append(path)
+        return f"recording to {path}"
+
+    def end(self, session: Session, *, only_cancel: bool) -> str:
+        self.ended.append((session.pid, only_cancel))
+        return f"{session.pid}: ended"
 
     def close(self) -> None:
         self.closed = True

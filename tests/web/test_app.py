@@ -23,6 +23,7 @@ from slotwise.web.board import Board
 from slotwise.web.metrics import MOST_SERIES
 from slotwise.web.server import listening, read_token
 from tests.build import NOW, host
+from tests.forecast.test_lives import rounds
 
 TOKEN = "a-token-of-some-length"
 GONE = Unavailable("pg_stat_activity", "connection refused", "start the server")
@@ -204,3 +205,26 @@ def test_a_token_file_is_private_and_long(tmp_path: Path) -> None:
     file.chmod(0o600)
     with pytest.raises(OperatorError, match="not one line"):
         read_token(file)
+
+
+def test_a_leak_is_in_the_metrics_and_on_the_page(tmp_path: Path) -> None:
+    board = Board(Store(tmp_path / "h.db"), 5.0, clock=lambda: MONOTONIC[0])
+    past = list(rounds(12, lambda h: 1.5 * h, every=120.0))
+    snapshot = host()
+    for number, round_ in enumerate(past[:-1]):
+        board.store.append(round_)
+        if number == 3:
+            board.show(Observation(snapshot, round_, ()))
+            # A quarter of an hour is too short to tell: absent, and not 0.
+            assert "slotwise_leaking_processes" not in names(client_of(board))
+            assert client_of(board).get("/api/now").json()["leaking"] is None
+    again = Board(board.store, 5.0, clock=lambda: MONOTONIC[0])
+    again.show(Observation(structs.replace(snapshot, processes=GONE), past[-1], ()))
+    client = client_of(again)
+    found = values(client)
+    assert found["slotwise_leaking_processes", ()] == 1
+    slope = found["slotwise_process_growth_per_hour", (("pid", "4121"), ("role", "http_worker"))]
+    assert slope == pytest.approx(1.5, rel=0.15)
+    (said,) = client.get("/api/now").json()["leaking"]
+    assert said["name"] == "http_worker 4121" and said["last_slot_at"] > past[-1].at
+    assert said["per_hour"] == pytest.approx(slope)

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
-from msgspec import Struct
+from msgspec import Struct, structs
 
 from slotwise.capacity.slots import Slots, slots
 from slotwise.findings import Finding, Severity, Verdict
+from slotwise.forecast.lives import Leaking, Lives, lives_of, starts_of
 from slotwise.forecast.saturation import Forecast, forecast
 from slotwise.forecast.series import Sample
+from slotwise.formats.growth_text import REMEDY, grows, why
+from slotwise.history.sample import round_of, series_of
 from slotwise.rules.engine import catalogue, judge
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.holders import Holder, holders
@@ -19,7 +22,7 @@ from slotwise.snapshot.ownership import Held
 from slotwise.snapshot.pgbouncer import PgBouncers
 from slotwise.snapshot.postgres import Locks, Server
 from slotwise.snapshot.processes import Processes
-from slotwise.snapshot.round import is_restart
+from slotwise.snapshot.round import Round, is_restart
 from slotwise.snapshot.session_kinds import is_cron_lock, is_idle_in_transaction, is_listener
 from slotwise.snapshot.sessions import sessions
 
@@ -82,7 +85,9 @@ class Watched(Struct, frozen=True, kw_only=True):
     """One look. ``slots`` and ``sessions`` are a gap's words where nobody could see them: never an empty list.
 
     ``findings`` were judged on the snapshot of ``judged_at``; ``unknown`` names the rules that could not judge.
-    ``drawn`` are the latest counts of used slots, None for a gap; ``failed`` says which sources did not answer.
+    ``drawn`` are the latest counts of used slots, None for a gap; ``failed`` says which sources did not answer;
+    ``leaking`` are processes that grow at flat load. ``replayed`` says where in a recorded history this is, None for a
+    look at sessions themselves.
     """
 
     taken_at: float
@@ -100,13 +105,25 @@ class Watched(Struct, frozen=True, kw_only=True):
     forecast: Forecast | None = None
     drawn: tuple[tuple[float, float | None], ...] = ()
     failed: tuple[str, ...] = ()
+    leaking: tuple[Leaking, ...] = ()
+    replayed: str | None = None
 
 
 class Watcher:
     """Looks again and again, remembers the counts, and judges as often as that stays cheap."""
 
-    def __init__(self, source: Callable[[], Snapshot], clock: Callable[[], float], past: Iterable[Sample] = ()) -> None:
-        """``clock`` counts seconds (monotonic) and only paces the judging; ``past`` is known history of used slots."""
+    def __init__(
+        self,
+        source: Callable[[], Snapshot],
+        clock: Callable[[], float],
+        past: Iterable[Sample] = (),
+        remembered: Callable[[float, float], Sequence[Round]] = lambda at, started_at: (),
+    ) -> None:
+        """``clock`` counts seconds (monotonic) and only paces the judging; ``past`` is known history of used slots.
+
+        ``remembered`` gives the rounds that a history holds of the server that was started at the second moment, until
+        the first one (both epoch seconds); none where it is another server's.
+        """
         self._source = source
         self._clock = clock
         self._samples: deque[Sample] = deque(past, maxlen=KEPT_SAMPLES)
@@ -115,6 +132,11 @@ class Watcher:
         self._judge_again = 0.0
         self._forecast: Forecast | None = None
         self._server_start: float | None = None
+        self._remembered = remembered
+        self._lives = Lives()
+        self._leaking: tuple[Leaking, ...] = ()
+        self.round: Round | None = None
+        """The last look as a history keeps it."""
 
     def look(self) -> Watched:
         """One look. Raises OperatorError where the source does."""
@@ -123,7 +145,7 @@ class Watcher:
         self._remember(snapshot, taken)
         self._think(snapshot, taken)
         found = [(v, f) for v in self._verdicts for f in v.findings]
-        return watched_of(
+        watched = watched_of(
             snapshot,
             taken,
             findings=tuple(sorted((_said(v, f) for v, f in found), key=lambda s: (-s.severity, s.id))),
@@ -132,15 +154,29 @@ class Watcher:
             forecast=self._forecast,
             drawn=tuple((s.at, s.used) for s in list(self._samples)[-DRAWN_SAMPLES:]),
         )
+        told = tuple(leak_said(one, snapshot.taken_at) for one in self._leaking)
+        said = tuple(sorted((*told, *watched.findings), key=lambda s: -s.severity))
+        return structs.replace(watched, leaking=self._leaking, findings=said)
 
     def _remember(self, snapshot: Snapshot, taken: Slots | Unavailable) -> None:
         started = snapshot.server.started_at if isinstance(snapshot.server, Server) else None
+        if started is not None and self._server_start is None:
+            self._recall(snapshot.taken_at, started)
         before, seen_at = self._server_start, self._samples[-1].at if self._samples else 0.0
         restarted = started is not None and before is not None and is_restart(before, seen_at, started)
         self._server_start = started if before is None or restarted else before
         used = taken.used if isinstance(taken, Slots) else None
         if not self._samples or snapshot.taken_at > self._samples[-1].at:
             self._samples.append(Sample(snapshot.taken_at, None if used is None else float(used), restarted))
+        self.round = round_of(snapshot)
+        self._lives.add(self.round, starts_of(snapshot))
+
+    def _recall(self, at: float, started_at: float) -> None:
+        """Begin with what the history holds of this server, where it holds any."""
+        rounds = self._remembered(at, started_at)
+        if rounds and not any(s.used is not None for s in self._samples):
+            self._samples = deque(series_of(list(rounds)), maxlen=KEPT_SAMPLES)
+            self._lives = lives_of(rounds)
 
     def _think(self, snapshot: Snapshot, taken: Slots | Unavailable) -> None:
         """Judging a server with thousands of sessions takes seconds: it may take a tenth of the time and no more."""
@@ -149,8 +185,10 @@ class Watcher:
             return
         self._verdicts = judge(snapshot, catalogue())
         self._judged_at = snapshot.taken_at
+        self.round = round_of(snapshot, self._verdicts)
         if isinstance(taken, Slots):
             self._forecast = forecast(self._samples, taken.usable)
+        self._leaking = self._lives.leaking()
         after = self._clock()
         self._judge_again = after + 9 * (after - before)
 
@@ -283,3 +321,8 @@ def _said(verdict: Verdict, finding: Finding) -> Said:
     severity: Severity = finding.severity if finding.severity is not None else verdict.severity
     remedy = finding.fix.summary if finding.fix is not None else None
     return Said(verdict.id, int(severity), finding.subject, finding.message, remedy)
+
+
+def leak_said(one: Leaking, now: float) -> Said:
+    """A process that leaks, among the findings: no rule sees it, because a rule sees one moment."""
+    return Said("leak", int(Severity.WARNING), one.name, f"{grows(one, now)} ({why(one, now)})", REMEDY)

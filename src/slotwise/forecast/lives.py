@@ -12,6 +12,8 @@ from math import ceil
 from msgspec import Struct
 
 from slotwise.forecast.leaks import HOUR, LEAST_RISE, Growth, Holding, growth
+from slotwise.snapshot.model import Snapshot
+from slotwise.snapshot.processes import Processes
 from slotwise.snapshot.round import HolderCount, Round
 
 BUCKET_SECONDS = 300.0
@@ -170,6 +172,13 @@ def lives_of(rounds: Iterable[Round]) -> Lives:
     for round_ in rounds:
         lives.add(round_)
     return lives
+
+
+def starts_of(snapshot: Snapshot) -> dict[int, float]:
+    """When each process of this host that is known was started, epoch seconds, by pid."""
+    if not isinstance(snapshot.processes, Processes):
+        return {}
+    return {p.pid: p.started_at for p in snapshot.processes.processes if p.started_at is not None}
 
 
 def _is_another(life: _Life, began: float | None) -> bool:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
+from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Protocol, runtime_checkable
 
 from rich.text import Text
 from textual.app import App, ComposeResult
@@ -16,10 +18,11 @@ from textual.widgets import Footer, Input, Static
 
 from slotwise.commands.snapshot import write_private
 from slotwise.commands.watch import Session, Watched
-from slotwise.commands.watch_process import Feed, NoLook
+from slotwise.commands.watch_feed import Feed, NoLook
 from slotwise.errors import ExitCode, OperatorError
 from slotwise.formats.terminal import printable
 from slotwise.tui import head, listing
+from slotwise.tui.confirm import Confirm, Ending
 from slotwise.tui.details import Details, finding_words, session_words
 from slotwise.tui.listing import Listing
 from slotwise.tui.table import Table
@@ -31,6 +34,7 @@ PAGES: dict[str, str] = {
     "findings": "4 findings",
     "sessions": "5 sessions",
 }
+_OF_SESSIONS = ("transactions", "sessions")
 _LINES = ("title", "slots", "past", "states", "finding", "pages")
 _FIRST_SORT = {"holders": 1, "transactions": 4, "pools": 4, "findings": 0, "sessions": 4}
 
@@ -43,6 +47,17 @@ class Looked(Message):
         super().__init__()
         self.watched = watched
         self.note = note
+
+
+@runtime_checkable
+class Walked(Protocol):
+    """A feed in which one can go to and fro: a recorded history."""
+
+    def move(self, steps: int) -> None:
+        """So many rounds later, or earlier."""
+
+    def zoom(self) -> None:
+        """Nearer, or farther away."""
 
 
 class WatchApp(App[None]):
@@ -64,7 +79,14 @@ class WatchApp(App[None]):
         Binding("r", "reverse", "Reverse"),
         Binding("slash", "filter", "Filter"),
         Binding("p", "pause", "Pause"),
+        Binding("x", "end", "End"),
         Binding("w", "save", "Save"),
+        Binding("o", "record", "Rec"),
+        Binding("left", "move(-1)", show=False),
+        Binding("right", "move(1)", show=False),
+        Binding("shift+left", "move(-50)", show=False),
+        Binding("shift+right", "move(50)", show=False),
+        Binding("z", "zoom", show=False),
         Binding("escape", "leave", "Back"),
         Binding("q", "quit", "Quit"),
     ]
@@ -78,10 +100,11 @@ class WatchApp(App[None]):
         self._feed = feed
         self._interval = interval_seconds
         self._stopped = threading.Event()
-        self._resumed = threading.Event()
-        self._resumed.set()
-        self._to_save: Path | None = None
+        self._paused = False
+        self._todo: deque[Callable[[], str]] = deque()
+        self._moved = False
         self._wake = threading.Event()
+        self.recorded: Path | None = None
         self.watched: Watched | None = None
         self.note = "looking …"
         self.page = "holders"
@@ -104,7 +127,6 @@ class WatchApp(App[None]):
     def on_unmount(self) -> None:
         """Stop looking: the thread ends after the look that is under way."""
         self._stopped.set()
-        self._resumed.set()
         self._wake.set()
 
     def _look_in_thread(self) -> None:
@@ -120,25 +142,27 @@ class WatchApp(App[None]):
                 self.post_message(Looked(self._feed.look(), "" if self._feed.live else "saved"))
             except NoLook as gap:
                 self.post_message(Looked(None, f"NO LOOK at {datetime.now():%H:%M:%S}: {gap}"))
-            self._save_if_asked()
+            self._do_asked()
             while not self._stopped.is_set():
-                self._wake.wait(self._interval if self._feed.live else None)
+                goes_on = self._feed.live and not self._paused
+                self._wake.wait(self._interval if goes_on else None)
                 self._wake.clear()
-                self._save_if_asked()
-                self._resumed.wait()
-                if self._feed.live:
+                self._do_asked()
+                moved, self._moved = self._moved, False
+                if moved or (self._feed.live and not self._paused):
                     break
 
-    def _save_if_asked(self) -> None:
-        path, self._to_save = self._to_save, None
-        if path is None:
-            return
-        try:
-            write_private(path, self._feed.saved())
-            words = f"saved as {path}; slotwise doctor --snapshot {path.name} judges it"
-            self.call_from_thread(self.notify, words, markup=False)
-        except (NoLook, OperatorError) as error:
-            self.call_from_thread(self.notify, str(error), severity="error", markup=False)
+    def ask(self, act: Callable[[], str]) -> None:
+        """Let the thread that looks do something too, and say what came of it: the feed is used by that thread only."""
+        self._todo.append(act)
+        self._wake.set()
+
+    def _do_asked(self) -> None:
+        while self._todo:
+            try:
+                self.call_from_thread(self.notify, self._todo.popleft()(), markup=False)
+            except (NoLook, OperatorError) as error:
+                self.call_from_thread(self.notify, str(error), severity="error", markup=False)
 
     def on_looked(self, message: Looked) -> None:
         """Show what came back. Where nothing did, the last look stays, and its age is said."""
@@ -180,8 +204,10 @@ class WatchApp(App[None]):
         where = f" {self.inside[0]} {self.inside[1]}" if self.inside else ""
         if self.page == "holders" and not self.inside:
             where = f" by {self.by}"
-        if not self._resumed.is_set():
+        if self._paused:
             where += " PAUSED"
+        if self.recorded is not None:
+            where += " REC"
         text.append(printable(where), style="bold")
         text.truncate(width)
         return text
@@ -248,16 +274,61 @@ class WatchApp(App[None]):
 
     def action_pause(self) -> None:
         """Hold the picture still, or go on."""
-        if self._resumed.is_set():
-            self._resumed.clear()
-        else:
-            self._resumed.set()
+        self._paused = not self._paused
+        self._wake.set()
         self.draw()
 
     def action_save(self) -> None:
         """Write the last look to a file in the current directory."""
-        self._to_save = Path(f"slotwise-{datetime.now():%Y%m%d-%H%M%S}.json")
-        self._wake.set()
+        path = Path(f"slotwise-{datetime.now():%Y%m%d-%H%M%S}.json")
+
+        def save() -> str:
+            write_private(path, self._feed.saved())
+            return f"saved as {path}; slotwise doctor --snapshot {path.name} judges it"
+
+        self.ask(save)
+
+    def action_record(self) -> None:
+        """Record every further look to a history in the current directory, or no longer."""
+        path = None if self.recorded else Path(f"slotwise-{datetime.now():%Y%m%d-%H%M%S}.db").absolute()
+
+        def record() -> str:
+            said = self._feed.keep(path)
+            self.recorded = path
+            return said
+
+        self.ask(record)
+
+    def action_move(self, rounds: int) -> None:
+        """Later or earlier in a recorded history."""
+        if isinstance(self._feed, Walked):
+            self._feed.move(rounds)
+            self._moved = True
+            self._wake.set()
+
+    def action_zoom(self) -> None:
+        """Look by look around here, or the whole recorded history."""
+        if isinstance(self._feed, Walked):
+            self._feed.zoom()
+            self._moved = True
+            self._wake.set()
+
+    def action_end(self) -> None:
+        """Ask whether the session under the cursor is to be ended."""
+        row = self.table.cursor_row
+        watched = self.watched
+        session = self._session(watched, row.key) if watched and row and self.page in _OF_SESSIONS else None
+        if watched is None or session is None:
+            self.notify("choose a session first: page 2 or 5, or Enter on a holder", severity="warning")
+            return
+        if watched.replayed or not self._feed.live:
+            self.notify("this was recorded: there is no session to end", severity="warning")
+            return
+        self.push_screen(Confirm(session, watched), lambda answer: self._end(session, answer))
+
+    def _end(self, session: Session, answer: Ending | None) -> None:
+        if answer is not None:
+            self.ask(lambda: self._feed.end(session, only_cancel=answer == "cancel"))
 
     def action_leave(self) -> None:
         """Out of the filter, then out of a group."""
@@ -279,7 +350,7 @@ class WatchApp(App[None]):
             self.open_page("sessions", (self.by, str(message.key)))
         elif self.page == "findings" and isinstance(message.key, int) and message.key < len(watched.findings):
             self.push_screen(Details(finding_words(watched.findings[message.key])))
-        elif self.page in ("transactions", "sessions"):
+        elif self.page in _OF_SESSIONS:
             found = self._session(watched, message.key)
             if found is not None:
                 self.push_screen(Details(session_words(found, watched)))

@@ -87,4 +87,6 @@ def finding_words(said: Said) -> str:
     lines = [f"{Severity(said.severity).word} {said.id}", "", printable(said.message), ""]
     if said.remedy:
         lines += ["what to do", f"  {printable(said.remedy)}", ""]
+    if not said.id.startswith("SW"):
+        return "\n".join(lines)
     return "\n".join([*lines, f"slotwise explain {said.id} says why it matters and when to ignore it"])

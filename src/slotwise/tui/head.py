@@ -13,6 +13,7 @@ from slotwise.capacity.slots import SATURATED_RATIO, Slots
 from slotwise.commands.watch import Watched
 from slotwise.findings import Severity
 from slotwise.forecast.saturation import Forecast
+from slotwise.formats.growth_text import grows
 from slotwise.formats.terminal import duration, printable
 from slotwise.tui.listing import said_words
 
@@ -27,6 +28,8 @@ def title(watched: Watched | None, note: str, width: int) -> Text:
         return Text("slotwise watch"[:width], style="bold", no_wrap=True)
     where = watched.server or "PostgreSQL did not answer"
     text = f"slotwise · {watched.host} · {where} · {clock(watched.taken_at)}"
+    if watched.replayed is not None:
+        return Text(printable(f"{watched.host} · {watched.replayed}")[:width], style="bold", no_wrap=True)
     return Text(printable(f"{text} · {note}" if note else text)[:width], style="bold", no_wrap=True)
 
 
@@ -75,11 +78,19 @@ def sparkline(points: Sequence[tuple[float, float | None]], limit: float, width:
 
 def past_line(watched: Watched, width: int) -> Text:
     """The sparkline and the forecast in words."""
-    words = f" {forecast_words(watched.forecast, watched.taken_at)}"
+    words = f" {coming_words(watched)}"
     limit = float(watched.slots.usable) if watched.slots else 1.0
     room = width - len(words)
     line = sparkline(watched.drawn, limit, room) if room >= 8 else ""
     return Text(line + words[: width - len(line)], no_wrap=True)
+
+
+def coming_words(watched: Watched) -> str:
+    """The fastest leak where there is one, because it says who; else the forecast of all together."""
+    if watched.leaking:
+        more = f" (+{len(watched.leaking) - 1} more)" if len(watched.leaking) > 1 else ""
+        return grows(watched.leaking[0], watched.taken_at) + more
+    return forecast_words(watched.forecast, watched.taken_at)
 
 
 def forecast_words(said: Forecast | None, now: float) -> str:

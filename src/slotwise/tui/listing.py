@@ -120,13 +120,24 @@ def transactions(watched: Watched) -> Listing:
     """Open transactions, with what they run or ran last and who blocks them; the oldest first unless sorted."""
     rows = tuple(_session(s) for s in watched.sessions if s.transaction_seconds is not None)
     unseen = sum(1 for s in watched.sessions if s.state in (UNSEEN, "disabled"))
+    if watched.replayed is not None:
+        return Listing("open transactions", _SESSION_COLUMNS, rows, "a history keeps counts, and no transactions")
     empty = f"transactions of {unseen} sessions are not visible" if unseen else "no transaction is open"
     return Listing("open transactions", _SESSION_COLUMNS, rows, empty if watched.sessions else empty_words(watched))
 
 
 def _session(s: Session) -> Row:
     waits = ", ".join("prepared" if pid == 0 else str(pid) for pid in s.waits_for) or None
-    values = (s.pid, s.holder, s.database, s.state, s.transaction_seconds, waits, s.statement, s.user)
+    values = (
+        s.pid if s.pid > 0 else None,
+        s.holder,
+        s.database,
+        s.state,
+        s.transaction_seconds,
+        waits,
+        s.statement,
+        s.user,
+    )
     old = s.transaction_seconds is not None and s.transaction_seconds >= LONG_TRANSACTION_SECONDS
     return Row(s.pid, values, bool(s.waits_for) or old)
 

@@ -8,6 +8,8 @@ from collections.abc import Callable
 
 from msgspec import Struct
 
+from slotwise.forecast.leaks import SHORTEST_SECONDS
+from slotwise.forecast.lives import REMEMBERED_SECONDS, Leaking, Lives, lives_of, starts_of
 from slotwise.forecast.saturation import Forecast, forecast
 from slotwise.history.recorder import Observation, Recorder
 from slotwise.history.sample import series_of
@@ -21,11 +23,15 @@ STALE_ROUNDS = 3
 
 
 class Seen(Struct, frozen=True):
-    """An observation with its forecast and the monotonic moment at which it was complete."""
+    """An observation with its forecast, the processes that leak, and the monotonic moment at which it was complete.
+
+    ``leaking`` is None where too little was watched to tell.
+    """
 
     observation: Observation
     forecast: Forecast | None
     monotonic: float
+    leaking: tuple[Leaking, ...] | None = None
 
 
 class Board:
@@ -38,6 +44,8 @@ class Board:
         self._seen: Seen | None = None
         self._forecast: Forecast | None = None
         self._forecast_at: float | None = None
+        self._lives: Lives | None = None
+        self._leaking: tuple[Leaking, ...] | None = None
         self.failed: BaseException | None = None
         self.first = threading.Event()
 
@@ -55,9 +63,13 @@ class Board:
     def show(self, observation: Observation) -> None:
         """Make this the newest observation."""
         now = self._clock()
+        if self._lives is None:
+            self._lives = self._lives_before(observation.round.at)
+        self._lives.add(observation.round, starts_of(observation.snapshot))
         if self._forecast_at is None or now - self._forecast_at >= FORECAST_SECONDS:
             self._forecast, self._forecast_at = self._forecast_of(observation.round), now
-        self._seen = Seen(observation, self._forecast, now)
+            self._leaking = self._lives.leaking() if self._lives.known_seconds >= SHORTEST_SECONDS else None
+        self._seen = Seen(observation, self._forecast, now, self._leaking)
         self.first.set()
 
     @property
@@ -71,6 +83,15 @@ class Board:
     def age_seconds(self) -> float | None:
         """How old the newest observation is, also where it is too old to be shown."""
         return None if self._seen is None else self._clock() - self._seen.monotonic
+
+    def _lives_before(self, at: float) -> Lives:
+        """What the history shows of the processes until now: a leak is not forgotten when slotwise is restarted."""
+        try:
+            sums = self.store.rounds(at - REMEMBERED_SECONDS, at, 300)
+            since = sums[-1].at + sums[-1].seconds if sums else at - REMEMBERED_SECONDS
+            return lives_of([*sums, *self.store.rounds(since, at)])
+        except HistoryUnavailable:
+            return Lives()
 
     def _forecast_of(self, round_: Round) -> Forecast | None:
         if round_.usable is None:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from slotwise.findings import Verdict
+from slotwise.forecast.lives import Leaking
 from slotwise.history.store import HistoryUnavailable
 from slotwise.snapshot.round import Round
 from slotwise.web.board import Board
@@ -53,6 +54,7 @@ def now(board: Board) -> dict[str, Any]:
             "eta_seconds": forecast.eta_seconds,
             "slope_per_hour": forecast.slope_per_hour,
         },
+        "leaking": None if seen.leaking is None else [_leak(one) for one in seen.leaking],
         "findings": _findings(seen.observation.verdicts),
         "unknown": sum(1 for v in seen.observation.verdicts if v.state == "unknown"),
     }
@@ -124,6 +126,19 @@ def _holders(round_: Round, before: Round | None) -> list[dict[str, Any]]:
         }
         for (role, pid, database), count in _by_process(round_).most_common(MOST_HOLDERS)
     ]
+
+
+def _leak(one: Leaking) -> dict[str, Any]:
+    return {
+        "name": one.name,
+        "count": one.count,
+        "per_hour": one.per_hour,
+        "low_per_hour": one.growth.low_per_hour,
+        "high_per_hour": one.growth.high_per_hour,
+        "reason": one.growth.reason,
+        "since": one.growth.since,
+        "last_slot_at": one.last_slot_at,
+    }
 
 
 def _findings(verdicts: tuple[Verdict, ...]) -> list[dict[str, Any]]:

@@ -11,6 +11,7 @@ from prometheus_client.core import GaugeMetricFamily, InfoMetricFamily, Metric
 from slotwise import __version__
 from slotwise.capacity.from_snapshot import InstallationDemand, installation_demand
 from slotwise.findings import Verdict
+from slotwise.forecast.lives import Leaking
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.postgres import Databases, Roles, Server
 from slotwise.snapshot.round import HolderCount, Round
@@ -46,6 +47,7 @@ class Exported:
             yield from _pools(seen.observation.round)
             yield _findings(seen.observation.verdicts)
             yield from _forecast(seen)
+            yield from _leaks(seen)
             yield from _collectors(seen.observation.snapshot)
 
 
@@ -118,10 +120,10 @@ def _slots(round_: Round) -> Iterator[Metric]:
     )
 
 
-def _part(holder: HolderCount) -> str:
+def _part(holder: HolderCount | Leaking) -> str:
     if holder.role != "unknown":
         return holder.role
-    return holder.process or holder.owner
+    return holder.process or (holder.owner if isinstance(holder, HolderCount) else "unknown")
 
 
 def _limits(snapshot: Snapshot) -> Iterator[Metric]:
@@ -197,6 +199,18 @@ def _forecast(seen: Seen) -> Iterator[Metric]:
         yield _one("slotwise_saturation_eta_seconds", text, found.eta_seconds)
     if found.slope_per_hour is not None:
         yield _one("slotwise_slots_growth_per_hour", "Growth of the taken slots", found.slope_per_hour)
+
+
+def _leaks(seen: Seen) -> Iterator[Metric]:
+    """How many processes leak, and how fast each does: absent where nobody could tell yet."""
+    if seen.leaking is None:
+        return
+    text = "Processes whose sessions grow at flat load, on the same databases"
+    yield _one("slotwise_leaking_processes", text, float(len(seen.leaking)))
+    slopes: dict[Labels, float] = {(_part(one), str(one.pid)): one.per_hour for one in seen.leaking}
+    yield _family(
+        "slotwise_process_growth_per_hour", "Sessions an hour of each leaking process", ("role", "pid"), slopes
+    )
 
 
 def _collectors(snapshot: Snapshot) -> Iterator[Metric]:

@@ -33,6 +33,7 @@ function showNow(now) {
   $("fill").className = ratio >= 0.95 ? "bad" : ratio >= 0.8 ? "warn" : "";
   $("limits").textContent = known ? Math.round(ratio * 100) + " % used · max_connections " + now.max_connections + ", " + now.reserved + " of them reserved · the line is at 80 %" : "";
   $("forecast").textContent = forecastWords(now);
+  $("leaking").replaceChildren(...leakItems(now));
   $("states").replaceChildren(...Object.entries(now.states).sort((a, b) => b[1] - a[1]).map(([s, n]) => element("li", n + " " + s)));
   $("holders").replaceChildren(...now.holders.map((h) => row([
     [h.role + (h.pid === null ? "" : " " + h.pid)], [h.database ?? ""], [h.count, "n"],
@@ -44,7 +45,7 @@ function showNow(now) {
 function clear() {
   for (const id of ["used", "usable"]) $(id).textContent = "unknown";
   for (const id of ["limits", "forecast"]) $(id).textContent = "";
-  for (const id of ["states", "holders", "findings", "pools"]) $(id).replaceChildren();
+  for (const id of ["leaking", "states", "holders", "findings", "pools"]) $(id).replaceChildren();
   $("fill").style.width = "0";
 }
 function forecastWords(now) {
@@ -53,6 +54,20 @@ function forecastWords(now) {
   if (f.trend !== "growing") return "Forecast: no trend (" + f.reason + ").";
   const at = new Date((now.at + f.eta_seconds) * 1000).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" });
   return "Forecast: the last slot goes in " + duration(f.eta_seconds) + ", at " + at + " (" + f.slope_per_hour.toFixed(1) + " an hour, " + f.certainty + ": " + f.reason + ").";
+}
+function clockTime(at) {
+  const near = at * 1000 - Date.now() < 43200000;
+  return new Date(at * 1000).toLocaleString([], near ? { hour: "2-digit", minute: "2-digit" } : { weekday: "short", hour: "2-digit", minute: "2-digit" });
+}
+function leakItems(now) {
+  if (now.leaking === null) return [element("li", "Whether a process leaks is not known before an hour was watched.", "quiet")];
+  return now.leaking.map((one) => {
+    const at = one.last_slot_at === null ? "" : "; at this rate the last slot goes at " + clockTime(one.last_slot_at);
+    const item = element("li", null, "warning");
+    item.append(element("strong", one.name), " grows by " + one.per_hour.toFixed(1) + " connections/h" + at + ".",
+      element("br"), one.reason + ".", element("br"), "do: find what it keeps open with `slotwise scan`; restarting that process frees its slots for a while.");
+    return item;
+  });
 }
 function findingItems(now) {
   const items = now.findings.map((f) => {
