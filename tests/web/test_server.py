@@ -70,7 +70,7 @@ def test_two_hundred_scrapes_at_once_and_one_connection(start_postgres: StartPos
 
         assert asyncio.run(scrape()) == [200] * 200
         assert own_backends(server) == 1
-        assert value(url, "slotwise_slots_used") is not None
+        until(lambda: value(url, "slotwise_slots_used") is not None)
 
 
 def test_slow_and_malformed_clients_do_not_shut_out_the_others(start_postgres: StartPostgres, tmp_path: Path) -> None:
