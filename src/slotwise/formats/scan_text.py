@@ -46,10 +46,14 @@ def summary(report: ScanReport) -> str:
     """One line of counts; what was ignored, baselined or not judged is never left out."""
     active = report.count(ACTIVE)
     parts = [f"{report.count(ACTIVE, severity)} {severity.word}" for severity in sorted(Severity, reverse=True)]
-    text = f"{active} finding{'' if active == 1 else 's'} ({', '.join(parts)})"
-    text += f" in {report.files:,} files, {report.lines:,} lines, {report.addons:,} addons"
+    text = f"{_counted(active, 'finding')} ({', '.join(parts)}) in {_counted(report.files, 'file')}"
+    text += f", {_counted(report.lines, 'line')}, {_counted(report.addons, 'addon')}"
     text += f"; {report.count(IGNORED)} ignored by comment, {report.count(BASELINED)} in the baseline"
     text += f"; {len(report.not_judged)} not judged"
     if report.skipped_addons:
         text += f"; {len(report.skipped_addons)} of Odoo's own addons left out"
     return text
+
+
+def _counted(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
