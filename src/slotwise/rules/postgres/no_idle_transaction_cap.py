@@ -85,13 +85,14 @@ def _fix(target: Target, open_ended: list[str], overrides: Overrides, longest: f
         text = f"ALTER ROLE {target.role} SET {NAME} to more than the longest scheduled action takes"
         return Fix("scheduled actions have no limit: choose the value by the longest one", (Manual(text),))
     wanted = f"{max(LEAST_SECONDS, 2 * longest):.0f}s"
+    measure = "twice" if 2 * longest >= LEAST_SECONDS else "more than twice"
     resets = tuple(
         AlterRole(target.role, set_name=NAME, set_value=None, database=o.database)
         for o in overrides.overrides
         if o.name == NAME and o.role == target.role and o.database in open_ended
     )
     return Fix(
-        f"set it to {wanted} for role {target.role}, twice what a request or a scheduled action may take",
+        f"set it to {wanted} for role {target.role}, {measure} what a request or a scheduled action may take",
         (*resets, AlterRole(target.role, set_name=NAME, set_value=wanted)),
         "takes effect at the next login; a request that waits longer in Python loses its cursor",
     )
