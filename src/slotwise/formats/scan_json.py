@@ -1,4 +1,4 @@
-"""A scan for programs: one JSON document, version 1."""
+"""A scan for programs: one JSON document, ``slotwise.scan/1`` (docs/schema/scan.json)."""
 
 from __future__ import annotations
 
@@ -8,11 +8,14 @@ import msgspec
 
 from slotwise.leaks.report import ACTIVE, BASELINED, IGNORED, Judged, ScanReport
 
+SCHEMA = "slotwise.scan/1"
+
 
 def scan_json(report: ScanReport, version: str) -> bytes:
     """The whole report, suppressed findings included, as UTF-8 JSON that ends in a newline."""
     slugs = {pattern.id: pattern.slug for pattern in report.patterns}
     document = {
+        "schema": SCHEMA,
         "version": 1,
         "slotwise": version,
         "summary": {
