@@ -19,7 +19,7 @@ def tree_seconds(pid: int) -> float:
     lives, to a clock tick for what has ended."""
     fields = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
     ended = sum(int(field) for field in fields[13:15]) / _TICK
-    return ended + _scheduled(pid) + sum(tree_seconds(child) for child in children(pid))
+    return ended + thread_seconds(pid) + sum(tree_seconds(child) for child in children(pid))
 
 
 def children(pid: int) -> list[int]:
@@ -39,7 +39,8 @@ def rss_mib(pid: int) -> float:
     return int(line.split()[1]) / 1024
 
 
-def _scheduled(pid: int) -> float:
+def thread_seconds(pid: int) -> float:
+    """What the process's own living threads have used, to the nanosecond; 0 where it has ended."""
     try:
         tasks = [t / "schedstat" for t in Path(f"/proc/{pid}/task").iterdir()]
         return sum(int(task.read_text().split()[0]) for task in tasks) / 1e9

@@ -22,7 +22,7 @@ from pathlib import Path
 import psycopg
 from msgspec import Struct
 
-from bench._cpu import tree_seconds
+from bench._cpu import thread_seconds, tree_seconds
 from bench._table import Table
 from slotwise.collectors.runner import Request
 from slotwise.demo.pgbouncer_server import PgBouncerServer
@@ -73,7 +73,7 @@ def main() -> Table:
                 for _ in range(size):
                     connection = held.enter_context(psycopg.connect(server.dsn("odoo", "prod"), autocommit=True))
                     connection.execute("SELECT 1")
-                ours, looks = _serve(server, Path(scratch), size, _idle(server))
+                ours, looks = _serve(server, Path(scratch), size)
                 theirs = _postgres_exporter(server, exporter)
                 watch, table = _watch(server, size), _activity(server, activity)
             found = [
@@ -101,10 +101,10 @@ def _row(name: str, cost: Cost, per_scrape: float | None) -> tuple[str, ...]:
     return (name, f"{cost.milliseconds:.1f} ms", size, f"{cost.server_cpu_ms:.2f} ms", whole)
 
 
-def _serve(server: PostgresServer, scratch: Path, size: int, idle: float) -> tuple[Cost, float]:
+def _serve(server: PostgresServer, scratch: Path, size: int) -> tuple[Cost, float]:
     """A scrape of `serve`, what one of its looks costs the server, and how many looks there are in 15 seconds.
 
-    ``idle``: CPU milliseconds a second that the server uses while nobody asks; scrapes in a row leave no time for it.
+    The cost is that of its one server process: between looks the server has work of its own, which is not counted.
     """
     port = free_port()
     command = [
@@ -113,18 +113,22 @@ def _serve(server: PostgresServer, scratch: Path, size: int, idle: float) -> tup
     ]
     with _running(command), _answering(f"http://127.0.0.1:{port}/metrics", b"slotwise_up 1.0") as url:
         time.sleep(2 * INTERVAL_SECONDS)
-        before = tree_seconds(server.pid)
+        backend = _own_backend(server)
+        before = thread_seconds(backend)
         time.sleep(LOOKS * INTERVAL_SECONDS)
-        each = (tree_seconds(server.pid) - before) / LOOKS * 1000 - idle * INTERVAL_SECONDS
+        each = (thread_seconds(backend) - before) / LOOKS * 1000
+        assert _own_backend(server) == backend
         milliseconds, length = _scrapes(url)
     return Cost(milliseconds, length, each), SCRAPE_SECONDS / INTERVAL_SECONDS
 
 
-def _idle(server: PostgresServer) -> float:
-    time.sleep(INTERVAL_SECONDS)
-    before = tree_seconds(server.pid)
-    time.sleep(4 * INTERVAL_SECONDS)
-    return (tree_seconds(server.pid) - before) * 1000 / (4 * INTERVAL_SECONDS)
+def _own_backend(server: PostgresServer) -> int:
+    """The server process of slotwise's connection, of which there is one."""
+    with psycopg.connect(server.dsn(), autocommit=True) as connection:
+        query = "SELECT pid FROM pg_stat_activity WHERE application_name = 'slotwise'"
+        rows = connection.execute(query).fetchall()
+    assert len(rows) == 1, rows
+    return int(rows[0][0])
 
 
 def _postgres_exporter(server: PostgresServer, program: Path) -> Cost:
