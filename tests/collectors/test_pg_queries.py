@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slotwise.collectors.pg_queries import BATCH, batch, query, second_batch
+from slotwise.collectors.pg_queries import BATCH, BRIEF, CATALOGS, batch, query, second_batch
 from slotwise.collectors.pg_session import prepare
 
 
@@ -23,13 +23,15 @@ def test_queries_only_read(name: str) -> None:
 
 
 def test_the_settings_are_read_before_the_session_changes_its_own() -> None:
-    messages = batch(150000, 2000)
-    assert len(messages) == len(BATCH)
-    opened, settings = messages[0].split("; ")
-    assert opened == "BEGIN READ ONLY" and "pg_show_all_settings" in settings
-    *own, identity = messages[1].split("; ")
-    assert all("SET LOCAL" in s for s in own) and "pg_backend_pid" in identity
-    assert not any(";" in message for message in messages[2:])
+    opened, own_and_catalogs, activity = batch(150000, 2000)
+    assert opened.startswith("BEGIN READ ONLY; SELECT") and "pg_show_all_settings" in opened
+    *own, identity = own_and_catalogs.split("; ")
+    assert all("SET LOCAL" in s for s in own) and len(own) == 4
+    assert "pg_backend_pid" in identity and all(f"AS {name}" in identity for name in CATALOGS)
+    assert activity == query("activity", 150000)
+    brief, sessions = batch(150000, 2000, BRIEF)
+    assert brief.startswith("BEGIN READ ONLY; SET LOCAL") and "json_agg" not in brief
+    assert sessions == activity and "settings" not in brief
 
 
 def test_blockers_are_asked_for_the_sessions_that_wait_and_files_for_who_may_read_them() -> None:

@@ -14,8 +14,8 @@ from slotwise.collectors.pg_target import Target
 if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
-_TEXT_OIDS = (18, 19, 25, 1042, 1043)
-"""char, name, text, bpchar, varchar (pg_type.dat of PostgreSQL, the same in 12 to 18)."""
+_TEXT_OIDS = (18, 19, 25, 114, 1042, 1043)
+"""char, name, text, json, bpchar, varchar (pg_type.dat of PostgreSQL, the same in 12 to 18)."""
 _TEXT_ARRAY_OIDS = (1003, 1009, 1015)
 _AT_ADDRESS = re.compile(r'connection to server at "(?P<name>[^"]*)"(?: \((?P<ip>[^)]*)\))?, port (?P<port>\d+) failed')
 _ON_SOCKET = re.compile(r'connection to server on socket "(?P<directory>[^"]*)/\.s\.PGSQL\.(?P<port>\d+)" failed')

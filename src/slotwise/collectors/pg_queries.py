@@ -10,8 +10,11 @@ import re
 from functools import lru_cache
 from pathlib import Path
 
-BATCH = ("settings", "identity", "activity", "roles", "databases", "overrides")
-"""The queries of the first transaction, in the order in which their results come back."""
+CATALOGS = ("roles", "databases", "overrides")
+"""Small and slow to change."""
+
+BATCH = ("settings", "identity", *CATALOGS, "activity")
+"""The queries of the first transaction."""
 
 BRIEF = ("identity", "activity")
 """What a held connection asks in every round."""
@@ -44,20 +47,30 @@ def query(name: str, version_num: int) -> str:
 
 
 def batch(version_num: int, timeout_milliseconds: int, names: tuple[str, ...] = BATCH) -> tuple[str, ...]:
-    """One message for each query, all in one read-only transaction: through a transaction pool it is one server
-    session that answers them, and nothing of it stays behind. The transaction is still open after the last.
+    """Messages that one read-only transaction answers, so that through a transaction pool it is one server session that
+    does and nothing of it stays behind. The transaction is still open after the last.
 
-    Settings come first: they are read before this session changes its own. The timeouts are its own and end with it;
-    they are not sent when connecting, because a PgBouncer in between refuses them (``unsupported startup parameter``).
+    Settings come first: they are read before this session changes its own. Then one row with who answers and, each as
+    one JSON column, the small catalogs: every message more is a wake-up more of the server. Sessions come last. The
+    timeouts are its own and end with it; they are not sent when connecting, because a PgBouncer in between refuses
+    them (``unsupported startup parameter``).
     """
-    first, second, *rest = (query(name, version_num) for name in names)
     own = (
         f"SET LOCAL statement_timeout = {timeout_milliseconds}",
         f"SET LOCAL lock_timeout = {max(1, timeout_milliseconds // 2)}",
         "SET LOCAL timezone = 'UTC'",
         "SET LOCAL datestyle = 'ISO'",
     )
-    return f"BEGIN READ ONLY; {first}", "; ".join((*own, second)), *rest
+    columns = [
+        f"(SELECT coalesce(json_agg(one), '[]') FROM ({query(name, version_num)}) AS one) AS {name}"
+        for name in CATALOGS
+        if name in names
+    ]
+    identity = ", ".join((query("identity", version_num), *columns))
+    activity = query("activity", version_num)
+    if "settings" not in names:
+        return "; ".join(("BEGIN READ ONLY", *own, identity)), activity
+    return f"BEGIN READ ONLY; {query('settings', version_num)}", "; ".join((*own, identity)), activity
 
 
 def second_batch(

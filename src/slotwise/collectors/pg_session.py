@@ -17,7 +17,7 @@ from slotwise.collectors.pg_driver import connect, connection_parameters, reache
 from slotwise.collectors.pg_failures import INVALID_DSN, Failure, failure_of
 from slotwise.collectors.pg_parts import PostgresParts, Rows, parts_of_rows, waiting_pids
 from slotwise.collectors.pg_probe import refusing_routine
-from slotwise.collectors.pg_queries import BATCH, BRIEF, batch, read_all, second_batch
+from slotwise.collectors.pg_queries import BRIEF, CATALOGS, batch, read_all, second_batch
 from slotwise.collectors.pg_target import LIBPQ_VARIABLES, OsUser, Target
 
 if TYPE_CHECKING:
@@ -193,14 +193,16 @@ class Remembered:
 def _first_rows(
     connection: Connection, version: int, milliseconds: int, remembered: Remembered | None
 ) -> dict[str, Rows]:
-    """The rows of every query of the first round trip; what is remembered and still serves is not asked."""
+    """The rows of every query of the first transaction; what is remembered and still serves is not asked."""
     if remembered is not None and remembered.rows:
-        brief = zip(BRIEF, results(connection, batch(version, milliseconds, BRIEF)), strict=True)
-        rows = {**remembered.rows, **dict(brief)}
-        if remembered.serves(rows["activity"]):
+        identity, activity = results(connection, batch(version, milliseconds, BRIEF))
+        rows: dict[str, Rows] = {**remembered.rows, "identity": identity, "activity": activity}
+        if remembered.serves(activity):
             return rows
         remembered.file_rows = None
-    rows = dict(zip(BATCH, results(connection, batch(version, milliseconds)), strict=True))
+    settings, identity, activity = results(connection, batch(version, milliseconds))
+    catalogs: dict[str, Rows] = {name: msgspec.json.decode(identity[0].pop(name)) for name in CATALOGS}
+    rows = {"settings": settings, "identity": identity, "activity": activity, **catalogs}
     if remembered is not None:
         remembered.rows = {name: found for name, found in rows.items() if name not in BRIEF}
     return rows

@@ -1,5 +1,5 @@
 -- All roles, because sessions name them by oid.
-SELECT oid,
+SELECT oid::int8,
        rolname AS name,
        rolsuper AS superuser,
        rolconnlimit AS connection_limit,
