@@ -1,9 +1,10 @@
 """``slotwise logs`` on a big mixed log, and beside pgbadger on one file in the same run.
 
 ``python -m bench logs``; SLOTWISE_BENCH_LOG_MB (default 2048) is the size of the big log, made in the temporary
-directory and removed. Both read one file of 256 MB of the same lines; of pgbadger's reports (apt) every one is off that
-can be, except those about connections; without it only slotwise is measured. Processor seconds are shown beside the
-time on the clock, because other programs may share the cores.
+directory and removed. Both read one file of 256 MB of the same lines (SLOTWISE_BENCH_PEER_MB: pgbadger takes seven
+minutes for 2 GB); of pgbadger's reports (apt) every one is off that can be, except those about connections; without it
+only slotwise is measured. Processor seconds are shown beside the time on the clock, because other programs may share
+the cores.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from bench._table import Table
 
 SHARE_RELEVANT = 0.01
 _BLOCK_LINES = 20_000
-_PEER_MB = 256
+_PEER_MB = int(os.environ.get("SLOTWISE_BENCH_PEER_MB", "256"))
 _PREFIX = "%m [%p] %q%u@%d "
 
 
