@@ -30,7 +30,7 @@ def ready():
 def wait():
     ready()
     while True:
-        time.sleep(60)
+        signal.pause()
 if sys.argv[1:2] == ["gevent"]:
     hold(["postgres"])
     wait()

@@ -19,13 +19,13 @@ from tests.conftest import StartPostgres
 from tests.servers import MAJOR_VERSIONS, alive, binaries_for, until
 
 STARTS_ONE_AND_WAITS = """
-import sys, time
+import signal, sys
 from slotwise.demo.postgres_server import PostgresServers
 from tests.servers import binaries_for
 with PostgresServers() as servers:
     server = servers.start(binaries_for(15))
     print(servers.directory, server.pid, flush=True)
-    time.sleep(600)
+    signal.pause()
 """
 
 

@@ -46,34 +46,32 @@ def snapshot_option(function: F) -> F:
     return click.option("--snapshot", "saved", metavar="FILE", help=help_text)(function)
 
 
-def look(
-    configs: tuple[str, ...],
-    dsn: str | None,
-    pgbouncers: tuple[str, ...],
-    logs: tuple[str, ...],
-    offline: bool,
-    timeout_seconds: float,
-    saved: str | None = None,
-) -> Snapshot:
-    """The snapshot that the options ask for. What discovery found is said on stderr."""
+def interval_option(default_seconds: float) -> Callable[[F], F]:
+    """Add ``--interval``, for a command that looks again and again."""
+    return click.option(
+        "--interval",
+        "interval_seconds",
+        type=click.FloatRange(0.5, 3600),
+        default=default_seconds,
+        show_default=True,
+        metavar="SECONDS",
+        help="Time from one look to the next.",
+    )
+
+
+def look(*, saved: str | None = None, **where: Any) -> Snapshot:
+    """The snapshot that the options ask for (``where``: those of ``live_options``). What discovery found is said on
+    stderr."""
     if saved is not None:
-        return _saved(saved, (configs, dsn, pgbouncers, logs, offline))
-    return look_and_find(configs, dsn, pgbouncers, logs, offline, timeout_seconds)[0]
+        return _saved(saved, [value for name, value in where.items() if name != "timeout_seconds"])
+    return look_and_find(**where)[0]
 
 
-def look_and_find(
-    configs: tuple[str, ...],
-    dsn: str | None,
-    pgbouncers: tuple[str, ...],
-    logs: tuple[str, ...],
-    offline: bool,
-    timeout_seconds: float,
-) -> tuple[Snapshot, Discovery]:
+def look_and_find(**where: Any) -> tuple[Snapshot, Discovery]:
     """The snapshot of a live system, and how it was reached, for a command that acts there."""
     from slotwise.collectors.runner import collect
 
-    request = request_of(configs, dsn, pgbouncers, logs, offline, timeout_seconds)
-    snapshot, discovery = collect(request)
+    snapshot, discovery = collect(request_of(**where))
     for sentence in discovery.sentences:
         click.echo(sentence, err=True)
     return snapshot, discovery
@@ -100,7 +98,7 @@ def request_of(
     )
 
 
-def _saved(path: str, live: tuple[object, ...]) -> Snapshot:
+def _saved(path: str, live: list[object]) -> Snapshot:
     if any(live):
         raise click.UsageError("--snapshot looks at a saved system: give it without options for a live one")
     from slotwise.collectors.saved_snapshot import read_snapshot

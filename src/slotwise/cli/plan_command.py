@@ -112,9 +112,18 @@ def command(
     changes = {name: value for name, value in flags.items() if value is not None}
     live = bool(configs or dsn or consoles or offline)
     meant = changes or snapshot or fleet or old or new or pgbouncer or replica
+    seen = partial(
+        look,
+        configs=configs,
+        dsn=dsn,
+        pgbouncers=consoles,
+        logs=(),
+        offline=offline,
+        timeout_seconds=timeout_seconds,
+    )
     request = PlanRequest(
         changes=changes,
-        look=partial(look, configs, dsn, consoles, (), offline, timeout_seconds) if live or not meant else None,
+        look=seen if live or not meant else None,
         snapshot=snapshot,
         history=history,
         fleet=fleet,

@@ -7,20 +7,12 @@ from typing import Any
 
 import click
 
-from slotwise.cli.looking import live_options, request_of
+from slotwise.cli.looking import interval_option, live_options, request_of
 
 
 @click.command()
 @live_options
-@click.option(
-    "--interval",
-    "interval_seconds",
-    type=click.FloatRange(0.5, 3600),
-    default=5.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Time from one look to the next.",
-)
+@interval_option(5.0)
 @click.option(
     "--history",
     type=click.Path(path_type=Path, dir_okay=False),

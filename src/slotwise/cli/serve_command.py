@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from slotwise.cli.looking import live_options, request_of
+from slotwise.cli.looking import interval_option, live_options, request_of
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
@@ -15,8 +15,7 @@ _FILE = click.Path(path_type=Path, dir_okay=False)
 @click.command()
 @live_options
 @click.option("--listen", default="127.0.0.1:9719", show_default=True, metavar="HOST:PORT", help="Where to listen.")
-@click.option("--interval", "interval_seconds", type=click.FloatRange(0.5, 3600), default=5.0, show_default=True,
-              metavar="SECONDS", help="Time from one look to the next.")  # fmt: skip
+@interval_option(5.0)
 @click.option("--history", type=_FILE, metavar="FILE", help="Where to keep the history, as for record.")
 @click.option("--token-file", type=_FILE, metavar="FILE", help="Let in only who sends the token in this file.")
 @click.option("--tls-cert", type=_FILE, metavar="FILE", help="Certificate chain (PEM).")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from slotwise.cli.looking import live_options, snapshot_option
+from slotwise.cli.looking import interval_option, live_options, snapshot_option
 
 if TYPE_CHECKING:
     from slotwise.commands.watch_feed import Feed
@@ -17,15 +17,7 @@ if TYPE_CHECKING:
 @click.command()
 @live_options
 @snapshot_option
-@click.option(
-    "--interval",
-    "interval_seconds",
-    type=click.FloatRange(0.5, 3600),
-    default=2.0,
-    show_default=True,
-    metavar="SECONDS",
-    help="Pause between two looks.",
-)
+@interval_option(2.0)
 @click.option(
     "--history",
     type=click.Path(path_type=Path, dir_okay=False),
