@@ -7,7 +7,7 @@ from msgspec import structs
 from slotwise.capacity.slots import Slots
 from slotwise.forecast.saturation import Forecast
 from slotwise.snapshot.evidence import Unavailable
-from slotwise.tui.head import bar, forecast_words, slots_line, sparkline
+from slotwise.tui.head import bar, coming_words, forecast_words, slots_line, sparkline
 from slotwise.tui.listing import GROUPINGS, Column, Listing, Row, arranged, findings, groups, pools, transactions
 from slotwise.tui.table import column_widths, line_of
 from tests.build import NOW, host
@@ -76,3 +76,11 @@ def test_the_forecast_in_words() -> None:
     assert "+5.0/h: last slot at" in forecast_words(growing, NOW) and "provisional" in forecast_words(growing, NOW)
     assert forecast_words(Forecast("no trend", "confirmed", "quiet"), NOW) == "forecast: no trend, quiet"
     assert forecast_words(None, NOW) == "no forecast yet"
+
+
+def test_when_no_slot_is_left_nothing_is_forecast_about_the_last_one() -> None:
+    growing = Forecast("growing", "provisional", "grows", slope_per_hour=5.0, eta_seconds=60.0)
+    seen = structs.replace(watched(incident()), forecast=growing)
+    assert seen.slots is not None and coming_words(seen).startswith("+5.0/h: last slot at")
+    full = structs.replace(seen.slots, used_at_least=seen.slots.usable, used=seen.slots.usable)
+    assert coming_words(structs.replace(seen, slots=full)) == "the last slot is gone"

@@ -86,10 +86,13 @@ def past_line(watched: Watched, width: int) -> Text:
 
 
 def coming_words(watched: Watched) -> str:
-    """The fastest leak where there is one, because it says who; else the forecast of all together."""
+    """The fastest leak where there is one, because it says who; else the forecast of all together, which is nothing
+    to speak of where no slot is left."""
     if watched.leaking:
         more = f" (+{len(watched.leaking) - 1} more)" if len(watched.leaking) > 1 else ""
         return grows(watched.leaking[0], watched.taken_at) + more
+    if watched.slots is not None and watched.slots.used_at_least >= watched.slots.usable:
+        return "the last slot is gone"
     return forecast_words(watched.forecast, watched.taken_at)
 
 

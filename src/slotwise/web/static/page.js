@@ -50,6 +50,7 @@ function clear() {
 }
 function forecastWords(now) {
   const f = now.forecast;
+  if (now.used !== null && now.usable !== null && now.used >= now.usable) return "The last slot is gone.";
   if (!f || f.trend === "unknown") return "Forecast: too little history yet.";
   if (f.trend !== "growing") return "Forecast: no trend (" + f.reason + ").";
   const at = new Date((now.at + f.eta_seconds) * 1000).toLocaleString([], { weekday: "short", hour: "2-digit", minute: "2-digit" });
