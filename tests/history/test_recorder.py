@@ -38,6 +38,9 @@ def test_rounds_are_kept_and_judged_once_a_minute(tmp_path: Path) -> None:
     seen = list(Recorder(sampler, store, lambda text: None, clock=lambda: next(clock)).observations())
     assert [o.round.at for o in seen] == [r.at for r in store.rounds(0, 1e12)]
     assert seen[0].verdicts is seen[1].verdicts and seen[1].verdicts is not seen[2].verdicts
+    # What the findings count is of the look that was judged, and says so.
+    assert [o.judged_at for o in seen] == [seen[0].round.at, seen[0].round.at, seen[2].round.at]
+    assert [o.judged_used for o in seen] == [seen[0].round.used, seen[0].round.used, seen[2].round.used]
 
 
 def test_a_gap_and_a_full_disk_are_said_once_and_again_when_mended(

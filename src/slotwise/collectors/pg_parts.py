@@ -63,11 +63,13 @@ def parts_of_rows(
     version_num: int,
     address: str,
     taken_at: float,
+    answered_at: float | None = None,
 ) -> PostgresParts:
     """The parts of a Snapshot. ``batch`` holds the rows of each query of the first round trip by its name.
 
     ``file_rows`` and ``blocking`` are None where they were not asked. Times of a server whose clock differs from this
-    host's by more than two seconds are moved to this host's clock, so that ages come out right.
+    host's by more than two seconds are moved to this host's clock, so that ages come out right. The server read its
+    clock between ``taken_at`` and ``answered_at`` (None: at once): a slow answer is no difference of clocks.
     """
     identity = batch["identity"][0]
     names = {
@@ -75,7 +77,8 @@ def parts_of_rows(
         "database": {_integer(row["oid"]): str(row["name"]) for row in batch["databases"]},
     }
     ahead = _epoch(identity["server_clock"]) or taken_at
-    shift = taken_at - ahead if abs(taken_at - ahead) > _CLOCKS_AGREE_SECONDS else 0.0
+    nearest = min(max(taken_at, ahead), max(taken_at, answered_at or taken_at))
+    shift = nearest - ahead if abs(nearest - ahead) > _CLOCKS_AGREE_SECONDS else 0.0
     backends = tuple(_backend(row, names, shift) for row in batch["activity"])
     activity = Activity(backends, _integer(identity["own_pid"]), shift_seconds=shift)
     settings = settings_of_rows(batch["settings"], file_rows)
@@ -88,7 +91,8 @@ def parts_of_rows(
             is_superuser=identity["is_superuser"] == "on",
             in_recovery=bool(identity["in_recovery"]),
             data_directory=directory.value if directory else None,
-            started_at=_epoch(identity["started_at"], shift),
+            # As the server says it: moved by an estimate it would change from look to look, like a restart.
+            started_at=_epoch(identity["started_at"]),
             # The server's own background processes belong to no role: only who reads all statistics sees them in full.
             reads_all_stats=not activity.masked,
         ),

@@ -231,6 +231,7 @@ def ask(
     except psycopg2.Error as error:
         tell(msgspec.structs.replace(here, step="failed", failure=_query_failure(error)))
         return
+    answered_at = time.time()
 
     def parts(file_rows: Rows | None, blocking: Rows | None) -> PostgresParts:
         return parts_of_rows(
@@ -240,6 +241,7 @@ def ask(
             version_num=version,
             address=here.address or "",
             taken_at=job.taken_at,
+            answered_at=answered_at,
         )
 
     own_pid = rows["identity"][0]["own_pid"]

@@ -24,11 +24,14 @@ JUDGE_SECONDS = 60.0
 
 
 class Observation(Struct, frozen=True):
-    """One round with what it was made of. ``verdicts`` are the newest ones, at most JUDGE_SECONDS old."""
+    """One round with what it was made of. ``verdicts`` are the newest ones, at most JUDGE_SECONDS old: of the look at
+    ``judged_at`` (epoch seconds), which counted ``judged_used`` slots."""
 
     snapshot: Snapshot
     round: Round
     verdicts: tuple[Verdict, ...]
+    judged_at: float | None = None
+    judged_used: int | None = None
 
 
 class Recorder:
@@ -50,6 +53,7 @@ class Recorder:
         self._gap: str | None = None
         self._verdicts: tuple[Verdict, ...] = ()
         self._judged_at: float | None = None
+        self._judged_round: Round | None = None
         self._band: int | None = None
         self._configured: dict[str, str] | None = None
 
@@ -58,11 +62,14 @@ class Recorder:
         for snapshot in self._sampler:
             round_ = round_of(snapshot)
             if self._judge(snapshot, _band(round_)):
-                round_ = round_of(snapshot, self._verdicts)
+                self._judged_round = round_ = round_of(snapshot, self._verdicts)
             self._keep(round_)
             self._keep_configuration(snapshot)
             self._tell_gap(round_)
-            yield Observation(snapshot, round_, self._verdicts)
+            judged = self._judged_round
+            yield Observation(
+                snapshot, round_, self._verdicts, judged.at if judged else None, judged.used if judged else None
+            )
 
     def _judge(self, snapshot: Snapshot, band: int | None) -> bool:
         """Judge once a minute, and at once where what is taken has crossed a line: the count and the findings are shown

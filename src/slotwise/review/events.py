@@ -71,10 +71,10 @@ def _restarts(known: Iterable[Stretch]) -> Iterator[Event]:
         if now is None:
             continue
         restarted = started is not None and is_restart(started, seen_at, now)
-        seen_at = stretch.round.at
+        before, seen_at = seen_at, stretch.round.at
         if restarted:
-            # The start lies in the past of the look that saw it; clocks may disagree.
-            at = min(now, stretch.until)
+            # Between the looks that saw the one and the other; the server's clock may disagree.
+            at = min(max(now, before), stretch.until)
             yield Event("restart", at, at, None, "PostgreSQL was started anew: every session before it has ended")
         started = now if started is None or restarted else started
 

@@ -70,7 +70,11 @@ class Titles(Part, frozen=True):
 
 
 class Server(Part, frozen=True):
-    """Which server answered and as whom. ``address`` is ``host:port`` or a socket path as slotwise reached it."""
+    """Which server answered and as whom. ``address`` is ``host:port`` or a socket path as slotwise reached it.
+
+    ``started_at`` is pg_postmaster_start_time() by the server's own clock (epoch seconds): it stays the same until the
+    server is started anew. ``Activity.shift_seconds`` moves it to this host's clock.
+    """
 
     version_num: int
     address: str

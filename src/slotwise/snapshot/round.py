@@ -103,13 +103,20 @@ class Configured(Struct, frozen=True):
 
 
 START_TOLERANCE_SECONDS = 30.0
-"""How far two readings of one start may lie apart: it is moved to this host's clock by an estimate, which a slow answer
-spoils by seconds."""
+"""How far a start that looks a little later may lie before the last look and still be a new start."""
+ESTIMATE_SECONDS = 10.0
+"""How far two readings of one start may lie apart in a history of an earlier slotwise, which moved it to its own clock
+by an estimate. Now it is kept as the server says it, and does not move."""
 
 
 def is_restart(started_at: float, seen_at: float, now_started_at: float) -> bool:
     """Whether a server that had started at ``started_at`` when it was last seen, at ``seen_at``, has been restarted.
 
-    A server that was seen running cannot have been started before that.
+    Another start is a restart, also an earlier one: the server's clock may have been set back, or may differ from this
+    host's. Readings that differ by less than an estimate's error are one only where the server cannot have been seen
+    running before.
     """
-    return now_started_at > started_at + 1.0 and now_started_at > seen_at - START_TOLERANCE_SECONDS
+    apart = abs(now_started_at - started_at)
+    if apart > ESTIMATE_SECONDS:
+        return True
+    return apart > 1.0 and now_started_at > max(started_at, seen_at - START_TOLERANCE_SECONDS)

@@ -56,6 +56,8 @@ def now(board: Board) -> dict[str, Any]:
         },
         "leaking": None if seen.leaking is None else [_leak(one) for one in seen.leaking],
         "findings": _findings(seen.observation.verdicts),
+        "judged_at": seen.observation.judged_at,
+        "judged_used": seen.observation.judged_used,
         "unknown": sum(1 for v in seen.observation.verdicts if v.state == "unknown"),
     }
 

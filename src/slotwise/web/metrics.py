@@ -84,7 +84,11 @@ def _slots(round_: Round) -> Iterator[Metric]:
             "Age of the oldest idle transaction that is no scheduled action",
             round_.oldest_idle_in_transaction_seconds,
         ),
-        ("slotwise_server_start_time_seconds", "When PostgreSQL was started", round_.server_started_at),
+        (
+            "slotwise_server_start_time_seconds",
+            "When PostgreSQL was started, by its own clock",
+            round_.server_started_at,
+        ),
     )
     for name, text, value in limits:
         if value is not None:

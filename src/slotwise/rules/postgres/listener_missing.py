@@ -12,7 +12,7 @@ from slotwise.snapshot.evidence import MissingEvidence, Unavailable
 from slotwise.snapshot.holders import unseen_owners
 from slotwise.snapshot.odoo import Odoo, OdooInstance
 from slotwise.snapshot.ownership import Held, Sessions
-from slotwise.snapshot.postgres import Server
+from slotwise.snapshot.postgres import Activity, Server
 from slotwise.snapshot.processes import Process, Processes, Sockets
 from slotwise.snapshot.session_kinds import MAINTENANCE_DATABASE
 
@@ -29,6 +29,7 @@ def listener_missing(
     routes: Routes,
     clock: Clock,
     server: Server | None,
+    activity: Activity | None,
 ) -> Iterator[Finding]:
     """A process that should LISTEN on database postgres does not.
 
@@ -47,7 +48,8 @@ def listener_missing(
 
     **When to ignore it.** When ODOO_NOTIFY_FUNCTION or an addon routes notifications another way.
     """
-    if server is not None and _young(server.started_at, clock):
+    shift = activity.shift_seconds if activity is not None else 0.0
+    if server is not None and server.started_at is not None and _young(server.started_at + shift, clock):
         return
     gap = _unsure(sessions, processes, odoo)
     if gap is not None:

@@ -40,11 +40,18 @@ function showNow(now) {
     [h.grown === null ? "" : h.grown > 0 ? "+" + h.grown : h.grown, h.grown > 0 ? "n grown" : "n"]])));
   $("pools-section").hidden = now.pools.length === 0;
   $("pools").replaceChildren(...now.pools.map((p) => row([[p.database], [p.user], [p.clients, "n"], [p.waiting, p.waiting ? "n grown" : "n"], [p.servers, "n"], [p.maxwait_seconds.toFixed(1) + " s", "n"]])));
+  $("judged").textContent = judgedWords(now);
   $("findings").replaceChildren(...findingItems(now));
+}
+// Findings are judged less often than slots are counted: what they count is of that moment.
+function judgedWords(now) {
+  if (now.judged_at === null) return "";
+  const seen = now.judged_used === null ? "" : ", when " + now.judged_used + (now.judged_used === 1 ? " slot was" : " slots were") + " taken";
+  return "Judged at " + new Date(now.judged_at * 1000).toLocaleTimeString() + seen + ".";
 }
 function clear() {
   for (const id of ["used", "usable"]) $(id).textContent = "unknown";
-  for (const id of ["limits", "forecast"]) $(id).textContent = "";
+  for (const id of ["limits", "forecast", "judged"]) $(id).textContent = "";
   for (const id of ["leaking", "states", "holders", "findings", "pools"]) $(id).replaceChildren();
   $("fill").style.width = "0";
 }
