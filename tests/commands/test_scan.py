@@ -1,11 +1,8 @@
 """slotwise scan from the outside: a folder in, a report and an exit code out."""
 
 import json
-import multiprocessing
 import os
 import shutil
-from multiprocessing.context import ForkContext
-from multiprocessing.pool import Pool
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -222,24 +219,18 @@ def test_two_processes_find_what_one_finds(tree: Path, monkeypatch: pytest.Monke
     for number in range(12):
         shutil.copytree(tree / "leaky", tree / f"leaky_{number}")
         (tree / f"leaky_{number}" / "code.py").write_text(LEAK + "# filler, so that it is worth a process\n" * 1_300)
-    workers: list[int] = []
-    forking = type(multiprocessing.get_context("fork"))
-    pool_of = forking.Pool
-
-    def counted(context: ForkContext, processes: int) -> Pool:
-        workers.append(processes)
-        return pool_of(context, processes)
-
-    monkeypatch.setattr(forking, "Pool", counted)
+    forked: list[int] = []
+    fork = os.fork
+    monkeypatch.setattr(os, "fork", lambda: forked.append(1) or fork())
     one, two = report(tree, jobs=1), report(tree, jobs=2)
     assert one == two
-    assert workers == [2]
+    assert forked == [1]
     assert len(one.findings) == 13
 
 
 def test_a_file_that_becomes_readable_is_scanned(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as locked:
-        locked.setattr("slotwise.commands.scan.read_bytes", lambda path: "Permission denied")
+        locked.setattr("slotwise.commands.scan_addon.read_bytes", lambda path: "Permission denied")
         assert len(report(tree, cache=True).not_judged) == 6
     assert len(report(tree, cache=True).findings) == 1
 
@@ -259,7 +250,7 @@ def test_the_series_of_an_addon_without_one_is_that_of_the_odoo_around_it(tree: 
     assert "Odoo 19" not in asked(paths=("addons",)).result.decode()
     (tree / place).parent.mkdir(exist_ok=True)
     (tree / place).write_text("version_info = (19, 0, 0, FINAL, 0, '')\n")
-    from slotwise.commands import scan as use_case
+    from slotwise.commands import scan_addon as use_case
 
     use_case._series_around.cache_clear()
     assert "Odoo 19" in asked(paths=("addons",)).result.decode()

@@ -8,7 +8,6 @@ Python version and the files of the analysis are part of the key: another analys
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -42,6 +41,8 @@ def stamps_of(addon: AddonFolder) -> Stamps:
 
 def content_digest(contents: list[tuple[str, bytes]]) -> str:
     """A digest of file names and contents."""
+    import hashlib
+
     digest = hashlib.blake2b(digest_size=16)
     for name, data in contents:
         digest.update(name.encode("utf-8", "surrogateescape") + b"\0" + len(data).to_bytes(8, "big") + data)
@@ -102,6 +103,8 @@ def analyser_files() -> tuple[str, ...]:
 
 def analyser_version() -> str:
     """What a cached result depends on besides the source: the Python's grammar and the analysis itself."""
+    import hashlib
+
     python = ".".join(map(str, sys.version_info[:2]))
     digest = hashlib.blake2b(digest_size=10)
     for path in analyser_files():
@@ -112,6 +115,8 @@ def analyser_version() -> str:
 
 def default_cache_path(base: Path, roots: tuple[Path, ...]) -> Path:
     """Where the results of these roots are kept: ``$XDG_CACHE_HOME/slotwise`` or ``~/.cache/slotwise``."""
+    import hashlib
+
     cache_home = os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
     text = "\0".join([str(base), *(str(root) for root in roots)])
     name = hashlib.blake2b(text.encode("utf-8", "surrogateescape"), digest_size=10).hexdigest()

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import gc
 import os
-from collections.abc import Iterable, Iterator
-from functools import lru_cache
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import msgspec
 
 from slotwise.collectors.addon_files import AddonFolder, Stamp, addons_paths, find_addons, read_bytes
-from slotwise.collectors.scan_cache import ScanCache, analyser_version, content_digest, default_cache_path
+from slotwise.collectors.scan_cache import ScanCache, analyser_version, default_cache_path
+from slotwise.commands.scan_addon import AddonDone, AddonTask, scan_one, source_bytes
+from slotwise.commands.shared_work import share
 from slotwise.errors import ExitCode, OperatorError
 from slotwise.findings import Severity
 from slotwise.leaks.report import ACTIVE, BASELINED, IGNORED, Judged, ScanReport, fingerprints
-from slotwise.leaks.source import SourceFile, count_lines, may_matter
 from slotwise.leaks.verdicts import AddonResult, Leak, NotJudged, Pattern
 
-if TYPE_CHECKING:
-    from multiprocessing.pool import Pool
-
-# Below this much source to analyse, starting another process costs more than it saves.
+# Below this much source, another process costs more than it saves: reading and sifting so much takes 5 ms.
 _WORTH_A_PROCESS_BYTES = 500_000
 
 
@@ -53,20 +48,6 @@ class Surveyed(msgspec.Struct, frozen=True):
 
     report: ScanReport
     seen: tuple[tuple[str, Stamp | None], ...] | None
-
-
-class _Done(msgspec.Struct, frozen=True):
-    """The scan of one addon: ``result`` is None when the content is as remembered, ``whole`` when all was readable."""
-
-    path: str
-    digest: str
-    result: AddonResult | None
-    whole: bool
-
-
-class _Task(msgspec.Struct, frozen=True):
-    addon: AddonFolder
-    known_digest: str | None
 
 
 def scan(options: ScanOptions) -> ScanReport:
@@ -219,12 +200,12 @@ def _open_cache(options: ScanOptions, paths: tuple[Path, ...]) -> ScanCache | No
 
 def _scan_all(
     addons: list[AddonFolder], jobs: int, cache: ScanCache | None
-) -> Iterator[tuple[AddonFolder, _Done, AddonResult]]:
+) -> Iterator[tuple[AddonFolder, AddonDone, AddonResult]]:
     """Scan addons, in other processes too when there is enough to do; results come in any order."""
     tasks = []
     for addon in addons:
         known = cache.addons.get(addon.path) if cache else None
-        tasks.append(_Task(addon, known.content if known else None))
+        tasks.append(AddonTask(addon, known.content if known else None, digested=cache is not None))
     by_path = {addon.path: addon for addon in addons}
     for done in _run(tasks, jobs):
         result = done.result
@@ -234,89 +215,13 @@ def _scan_all(
         yield by_path[done.path], done, result
 
 
-def _run(tasks: list[_Task], jobs: int) -> Iterator[_Done]:
-    """Sift here, since that costs less than asking another process to; then analyse what is left."""
-    left: list[tuple[int, _Task]] = []
-    for task in tasks:
-        sifted = _sift(task)
-        if isinstance(sifted, _Done):
-            yield sifted
-        else:
-            left.append((sifted, task))
-    workers = jobs or os.cpu_count() or 1
-    if workers == 1 or len(left) < 2 or sum(size for size, _ in left) < _WORTH_A_PROCESS_BYTES:
-        yield from (_scan_one(task) for _, task in left)
-        return
-    import multiprocessing
-
-    import slotwise.leaks.scanning  # noqa: F401 before the fork, so that each process has it
-
-    # Largest first, so that no process is left alone with a big one at the end.
-    ordered = [task for _, task in sorted(left, key=lambda pair: -pair[0])]
-    method = "fork" if "fork" in multiprocessing.get_all_start_methods() else "spawn"
-    pool = multiprocessing.get_context(method).Pool(min(workers, len(ordered)))
-    chunk = max(1, len(ordered) // (workers * 16))
-    yield from _closing(pool, pool.imap_unordered(_scan_one, ordered, chunksize=chunk))
+def _run(tasks: list[AddonTask], jobs: int) -> Iterator[AddonDone]:
+    """Scan what is worth it with every core, the largest first, so that no process is alone with one at the end."""
+    if sum(map(source_bytes, tasks)) < _WORTH_A_PROCESS_BYTES:
+        return map(scan_one, tasks)
+    return share(sorted(tasks, key=source_bytes, reverse=True), scan_one, jobs or _cores())
 
 
-def _closing(pool: Pool, results: Iterable[_Done]) -> Iterator[_Done]:
-    with pool:
-        yield from results
-
-
-def _sift(task: _Task) -> _Done | int:
-    """The result of an addon of which nothing needs parsing, else how many bytes of it do."""
-    sources, unread, _ = _read(task)
-    digest = _digest(sources)
-    if digest == task.known_digest and not unread:
-        return _Done(task.addon.path, digest, None, whole=True)
-    size = sum(len(source.data) for source in sources if may_matter(source.data))
-    if size:
-        return size
-    result = AddonResult((), tuple(unread), len(sources), 0, count_lines(sources))
-    return _Done(task.addon.path, digest, result, whole=not unread)
-
-
-def _scan_one(task: _Task) -> _Done:
-    """Read and analyse one addon."""
-    from slotwise.leaks.scanning import scan_addon, series_of
-
-    # Syntax trees are made of very many small objects that need no cycle collector; it would look at them in vain.
-    gc.set_threshold(200_000, 20, 20)
-    sources, unread, manifest = _read(task)
-    series = series_of(manifest) or _series_around(os.path.dirname(task.addon.path))  # noqa: PTH120
-    result = scan_addon(task.addon.name, sources, series)
-    result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
-    return _Done(task.addon.path, _digest(sources), result, whole=not unread)
-
-
-@lru_cache(maxsize=64)
-def _series_around(folder: str) -> str | None:
-    """The series of the Odoo that the addons in ``folder`` belong to (its own have no series in their manifests)."""
-    from slotwise.collectors.odoo_version import parse_release
-
-    above = os.path.dirname(folder)  # noqa: PTH120
-    for name in (f"{above}/release.py", f"{above}/odoo/release.py", f"{folder}/odoo/release.py"):
-        data = read_bytes(name)
-        series = parse_release(data) if isinstance(data, bytes) else None
-        if series is not None:
-            return series
-    return None
-
-
-def _read(task: _Task) -> tuple[list[SourceFile], list[NotJudged], str]:
-    """The files of an addon, those that cannot be read, and the manifest's text ("" without one)."""
-    sources, unread, manifest = [], [], ""
-    for file in task.addon.files:
-        data = read_bytes(file.path)
-        if isinstance(data, str):
-            unread.append(NotJudged(file.shown, data))
-            continue
-        if task.addon.manifest is not None and file.module == task.addon.manifest.removesuffix(".py"):
-            manifest = data.decode("utf-8", "replace")
-        sources.append(SourceFile(file.shown, file.module, data))
-    return sources, unread, manifest
-
-
-def _digest(sources: list[SourceFile]) -> str:
-    return content_digest([(source.path, source.data) for source in sources])
+def _cores() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

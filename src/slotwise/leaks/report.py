@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-
 import msgspec
 
 from slotwise.findings import Severity
@@ -48,6 +46,8 @@ def fingerprints(leaks: tuple[Leak, ...]) -> tuple[str, ...]:
 
     Equal ones in one function are told apart by their order.
     """
+    import hashlib
+
     seen: dict[str, int] = {}
     names = []
     for leak in leaks:

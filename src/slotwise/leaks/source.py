@@ -82,6 +82,8 @@ _PLACED = tuple(
         (b"temporary", rb"\s", rb"(?:create|local|global|into)\s+\Z"),
     )
 )
+# What ``\s`` matches in bytes; every placed word is followed by one.
+_SPACES = (b" ", b"\t", b"\n", b"\r", b"\f", b"\v")
 # How far before a word the beginning of its statement is looked for.
 _BEFORE_BYTES = 300
 
@@ -106,10 +108,12 @@ def count_lines(files: Iterable[SourceFile]) -> int:
 
 def may_matter(data: bytes) -> bool:
     """False when no pattern can find anything in ``data``; true says nothing."""
-    plain, sql = _automatons()
+    lowered = data.lower()
+    coarse, plain, sql = _automatons()
+    if not coarse.find_matches_as_indexes(lowered):  # as good as every file ends here
+        return False
     if plain.find_matches_as_indexes(data):
         return True
-    lowered = data.lower()
     return bool(sql.find_matches_as_indexes(lowered)) or _speaks_sql(lowered)
 
 
@@ -125,11 +129,17 @@ def _speaks_sql(lowered: bytes) -> bool:
 
 
 @lru_cache(maxsize=1)
-def _automatons() -> tuple[BytesAhoCorasick, BytesAhoCorasick]:
-    """All tokens of a group in one pass over the bytes, however many they are."""
+def _automatons() -> tuple[BytesAhoCorasick, BytesAhoCorasick, BytesAhoCorasick]:
+    """All tokens of a group in one pass over the bytes, however many they are; the first has those of every group.
+
+    What matches one of the others, or a placed word, matches the first in lower case too.
+    """
     from ahocorasick_rs import BytesAhoCorasick, Implementation
 
+    placed = [needle + space for needle, _, _ in _PLACED for space in _SPACES]
+    coarse = sorted({*(token.lower() for token in _TOKENS), *_SQL_TOKENS, *placed})
     return (
+        BytesAhoCorasick(coarse, implementation=Implementation.DFA),
         BytesAhoCorasick(_TOKENS, implementation=Implementation.DFA),
         BytesAhoCorasick(_SQL_TOKENS, implementation=Implementation.DFA),
     )
