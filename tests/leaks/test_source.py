@@ -72,3 +72,10 @@ def test_what_must_be_parsed(text: str) -> None:
 )
 def test_what_need_not_be_parsed(text: str) -> None:
     assert not may_matter(text.encode())
+
+
+@given(st.lists(PIECES | st.just(b"\n"), max_size=14).map(b"".join), st.integers(0, 4), st.integers(0, 4))
+def test_what_matters_in_some_lines_is_seen_by_who_knows_the_file(data: bytes, first: int, count: int) -> None:
+    text = data.decode()
+    part = "\n".join(text.split("\n")[first : first + count])
+    assert Tokens(text).may_matter(part) or not may_matter(part.encode())

@@ -46,7 +46,8 @@ def scan_one(task: AddonTask) -> AddonDone:
     whole = not unread
     if digest and digest == task.known_digest and whole:
         return AddonDone(task.addon.path, digest, None, whole)
-    if not any(may_matter(source.data) for source in sources):
+    telling = [source for source in sources if may_matter(source.data)]
+    if not telling:
         result = AddonResult((), tuple(unread), len(sources), 0, count_lines(sources))
         return AddonDone(task.addon.path, digest, result, whole)
     from slotwise.leaks.scanning import scan_addon, series_of
@@ -54,7 +55,7 @@ def scan_one(task: AddonTask) -> AddonDone:
     # Syntax trees are made of very many small objects that need no cycle collector; it would look at them in vain.
     gc.set_threshold(200_000, 20, 20)
     series = series_of(manifest) or _series_around(os.path.dirname(task.addon.path))  # noqa: PTH120
-    result = scan_addon(task.addon.name, sources, series)
+    result = scan_addon(task.addon.name, sources, series, telling)
     result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
     return AddonDone(task.addon.path, digest, result, whole)
 

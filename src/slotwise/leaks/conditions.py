@@ -20,10 +20,15 @@ def atom_text(node: ast.expr) -> str | None:
     return None
 
 
+_DECIDING = frozenset({ast.If, ast.While, ast.IfExp, ast.Assign, ast.Return})
+
+
 def worth_remembering(nodes: Iterable[ast.AST]) -> frozenset[str]:
     """Conditions that are tested more than once in a function: only those tell its paths apart for good."""
     seen: Counter[str] = Counter()
     for node in nodes:
+        if node.__class__ not in _DECIDING:  # nearly every node
+            continue
         if isinstance(node, (ast.If, ast.While, ast.IfExp)):
             seen.update(set(_atoms(node.test)))
         elif isinstance(node, ast.Assign) and _is_truth(node.value):

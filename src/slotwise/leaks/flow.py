@@ -51,7 +51,7 @@ class Walk(Effects):
     def run(self, start: State) -> dict[str, Leaving]:
         """Follow every path from ``start``. Raises TooComplex for a function with too many."""
         body = self.unit.node.body
-        mine = list(self.unit.nodes)
+        mine = self.unit.nodes
         self.memorable = worth_remembering(mine)
         self.global_names = {name for node in mine if isinstance(node, ast.Global) for name in node.names}
         self.raised: list[Leaving] = [{}]

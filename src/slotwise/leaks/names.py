@@ -11,6 +11,8 @@ ADDON = "@"
 
 def chain(node: ast.expr) -> str | None:
     """``self.env.cr`` for such an expression, also through ``x['key']``; None when a call or anything else is in it."""
+    if node.__class__ is ast.Name:  # most of all that is asked
+        return node.id
     parts: list[str] = []
     while True:
         if isinstance(node, ast.Attribute):
@@ -54,6 +56,10 @@ def imports_of(tree: ast.Module, module: str, is_package: bool, addon: str) -> d
     return found
 
 
+# Statements that hold no other ones: most of them.
+_SIMPLE = frozenset({ast.Expr, ast.Assign, ast.AugAssign, ast.AnnAssign, ast.Return, ast.Raise, ast.Pass, ast.Assert})
+
+
 def _import_statements(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom]:
     """Every import of the file. Expressions are not entered: that is most of the tree."""
     stack: list[ast.AST] = list(reversed(tree.body))
@@ -61,6 +67,8 @@ def _import_statements(tree: ast.Module) -> Iterator[ast.Import | ast.ImportFrom
         node = stack.pop()
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             yield node
+            continue
+        if node.__class__ in _SIMPLE:
             continue
         for field in ("body", "orelse", "finalbody", "handlers", "cases"):
             stack.extend(getattr(node, field, None) or ())

@@ -264,13 +264,13 @@ def own_nodes(node: ast.AST) -> Iterator[ast.AST]:
     stack = children(node)
     while stack:
         item = stack.pop()
-        if isinstance(item, _NESTED):
+        if item.__class__ in _NESTED:
             continue
         yield item
         stack.extend(children(item))
 
 
-_NESTED = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
+_NESTED = frozenset({ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef})
 
 
 def children(node: ast.AST) -> list[ast.AST]:
@@ -318,13 +318,36 @@ def every_node(node: ast.AST) -> Iterator[ast.AST]:
         stack.extend(children(item))
 
 
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+# The statements that hold no other ones are most of them.
+_SIMPLE = frozenset(
+    {
+        ast.Expr,
+        ast.Assign,
+        ast.AugAssign,
+        ast.AnnAssign,
+        ast.Return,
+        ast.Import,
+        ast.ImportFrom,
+        ast.Raise,
+        ast.Pass,
+        ast.Break,
+        ast.Continue,
+        ast.Assert,
+        ast.Delete,
+        ast.Global,
+        ast.Nonlocal,
+    }
+)
+
+
 def _statements(body: list[ast.stmt]) -> Iterator[ast.stmt]:
     """``body`` with the statements inside its compound statements, but not inside functions and classes."""
-    stack = list(reversed(body))
+    stack = body[::-1]
     while stack:
         statement = stack.pop()
         yield statement
-        if isinstance(statement, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        if statement.__class__ in _SIMPLE or isinstance(statement, _DEFINITIONS):
             continue
         for field in ("body", "orelse", "finalbody"):
             stack.extend(reversed(getattr(statement, field, None) or []))

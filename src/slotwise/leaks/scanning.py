@@ -26,12 +26,19 @@ def series_of(manifest: str) -> str | None:
     return found[1] if found else None
 
 
-def scan_addon(name: str, files: Iterable[SourceFile], series: str | None) -> AddonResult:
-    """Scan the Python files of one addon together, so that calls are followed from file to file."""
+def scan_addon(
+    name: str, files: Iterable[SourceFile], series: str | None, telling: list[SourceFile] | None = None
+) -> AddonResult:
+    """Scan the Python files of one addon together, so that calls are followed from file to file.
+
+    ``telling`` are those that may matter (source.may_matter), where that has been asked already.
+    """
     everything = list(files)
+    if telling is None:
+        telling = [file for file in everything if may_matter(file.data)]
     not_judged: dict[str, NotJudged] = {}
     outlines: dict[str, ModuleOutline] = {}
-    _read([f for f in everything if may_matter(f.data)], name, outlines, not_judged)
+    _read(telling, name, outlines, not_judged)
     wrappers: frozenset[str] = frozenset()
     analysis = Analysis(AddonOutline(name, list(outlines.values())), wrappers)
     for _ in range(_MOST_ROUNDS):

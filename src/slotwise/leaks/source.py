@@ -149,13 +149,18 @@ class Tokens:
     """The tokens that a file holds, to ask quickly which of its functions hold one of them."""
 
     def __init__(self, text: str) -> None:
-        lowered = text.lower()
-        self._plain = [token.decode() for token in (*_TOKENS, b"requests") if token.decode() in text]
-        self._sql = [token.decode() for token in _SQL_TOKENS if token.decode() in lowered]
-        self._placed = any(needle.decode() in lowered for needle, _, _ in _PLACED)
+        data = text.encode("utf-8", "surrogatepass")
+        lowered = text.lower().encode("utf-8", "surrogatepass")
+        _, plain, sql = _automatons()
+        self._plain = [_TOKENS[i].decode() for i in {i for i, _, _ in plain.find_matches_as_indexes(data, True)}]
+        if "requests" in text:
+            self._plain.append("requests")
+        self._sql = [_SQL_TOKENS[i].decode() for i in {i for i, _, _ in sql.find_matches_as_indexes(lowered, True)}]
+        # Where a word stands cannot be asked of the whole: what begins a text may begin a part of the file alone.
+        self._placed = any(needle in lowered and pattern.search(lowered) for needle, pattern, _ in _PLACED)
 
     def may_matter(self, text: str) -> bool:
-        """As :func:`may_matter`, for a part of the file."""
+        """As :func:`may_matter`, for some lines of the file."""
         if any(token in text for token in self._plain):
             return True
         if not self._sql and not self._placed:
