@@ -7,6 +7,7 @@ import ipaddress
 import signal
 import socket
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from slotwise.history.sampler import Sampler
 from slotwise.history.store import Store
 from slotwise.web.app import application
 from slotwise.web.board import Board
+from slotwise.web.tls import check_certificate, warning
 
 MOST_CLIENTS = 1_000
 """Connections at a time; further ones are refused (503)."""
@@ -85,6 +87,10 @@ def serve(
 ) -> None:
     """Look, keep and serve until SIGTERM or ^C. Raises OperatorError where something is wrong from the start."""
     token = read_token(where.token_file) if where.token_file else None
+    if where.tls_certificate and where.tls_key:
+        check_certificate(where.tls_certificate, where.tls_key)
+        if ending := warning(where.tls_certificate, where.tls_key, time.time()):
+            say(ending)
     listener = _listener(where)
     store = Store(history, say=say)
     with listener, Sampler(request, interval_seconds) as sampler:
