@@ -1,5 +1,7 @@
 """slotwise scan from the outside: a folder in, a report and an exit code out."""
 
+import ast
+import gc
 import json
 import os
 import shutil
@@ -291,3 +293,15 @@ def test_a_named_file_that_is_excluded_is_left_out_and_one_in_a_folder_without_c
     named = (Path("leaky/static/made.py"), Path("leaky/code.py"))
     found = scan(ScanOptions(paths=named, base=tree, cache=False, jobs=1, exclude=("leaky/code.py",)))
     assert [judged.leak.path for judged in found.findings] == ["leaky/static/made.py"]
+
+
+def test_an_analysed_addon_leaves_no_cycles_behind(tree: Path) -> None:
+    def trees() -> int:
+        return sum(isinstance(found, ast.Module) for found in gc.get_objects())
+
+    report(tree)
+    gc.collect()
+    before = trees()
+    report(tree)
+    assert trees() == before
+    assert gc.isenabled()

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import lru_cache
 
 import msgspec
@@ -52,12 +54,25 @@ def scan_one(task: AddonTask) -> AddonDone:
         return AddonDone(task.addon.path, digest, result, whole)
     from slotwise.leaks.scanning import scan_addon, series_of
 
-    # Syntax trees are made of very many small objects that need no cycle collector; it would look at them in vain.
-    gc.set_threshold(200_000, 20, 20)
     series = series_of(manifest) or _series_around(os.path.dirname(task.addon.path))  # noqa: PTH120
-    result = scan_addon(task.addon.name, sources, series, telling)
+    with _collected_at_the_end():
+        result = scan_addon(task.addon.name, sources, series, telling)
     result = AddonResult(result.leaks, (*unread, *result.not_judged), result.files, result.parsed, result.lines)
     return AddonDone(task.addon.path, digest, result, whole)
+
+
+@contextmanager
+def _collected_at_the_end() -> Iterator[None]:
+    """No search for cycles while trees are made, which would look at them in vain, and one of what is young at the end,
+    when all of it is garbage: memory then holds one addon, however many there are."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.collect(0)
+        if was_on:
+            gc.enable()
 
 
 @lru_cache(maxsize=64)
