@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import shutil
 import sqlite3
 import threading
 from pathlib import Path
@@ -121,6 +122,25 @@ def test_damage_while_running_costs_one_round(tmp_path: Path) -> None:
     store.append(seen(START + 205, 2))
     assert [r.at for r in store.rounds(0, START * 2)] == [START + 205]
     assert len(said) == 1
+
+
+@pytest.mark.parametrize("how", ["removed", "moved away", "with its directory"])
+def test_a_file_that_is_removed_while_running_is_begun_anew(tmp_path: Path, how: str) -> None:
+    path = tmp_path / "kept" / "h.db"
+    said: list[str] = []
+    store = Store(path, say=said.append)
+    store.append(seen(START, 1))
+    if how == "removed":
+        path.unlink()
+    elif how == "moved away":
+        path.rename(tmp_path / "old.db")
+    else:
+        shutil.rmtree(path.parent)
+    store.append(seen(START + 5, 2))
+    store.append(seen(START + 10, 3))
+    assert len(said) == 1 and "removed or replaced" in said[0]
+    again = Store(path)
+    assert [r.at for r in again.rounds(0, START * 2)] == [START + 5, START + 10]
 
 
 def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:

@@ -84,6 +84,7 @@ class Store:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = self._opened()
+            self._place = _place_of(path)
         except (OSError, sqlite3.OperationalError) as error:
             remedy = "give --history FILE in a directory that this user may write"
             raise OperatorError(f"the history {path} cannot be opened: {error}", remedy) from error
@@ -93,6 +94,7 @@ class Store:
 
         Raises HistoryUnavailable where that is not possible just now; the next round may succeed.
         """
+        self._begin_where_it_was_removed()
         with self._access() as database, database:
             database.execute("BEGIN IMMEDIATE")
             self._insert(database, 0, round_)
@@ -186,11 +188,28 @@ class Store:
                     self._begin_again(str(error))
                 raise HistoryUnavailable(f"the history {self.path}: {error}") from error
 
+    def _begin_where_it_was_removed(self) -> None:
+        """A file that was removed or moved away under an open connection goes on taking rounds that nobody will find:
+        begin a new one (or take the one that is there now) and say so."""
+        with self._lock:
+            try:
+                if _place_of(self.path) == self._place:
+                    return
+                self.path.parent.mkdir(parents=True, exist_ok=True)
+                self._database.close()
+                self._database = self._opened()
+                self._place = _place_of(self.path)
+            except (OSError, sqlite3.DatabaseError) as error:
+                raise HistoryUnavailable(f"the history {self.path} was removed, and no new one: {error}") from error
+            self._last_at = None
+            self._say(f"the history {self.path} was removed or replaced: rounds go on in what is there now")
+
     def _begin_again(self, reason: str) -> None:
         self._database.close()
         try:
             self._set_aside(reason)
             self._database = _open(self.path)
+            self._place = _place_of(self.path)
         except (OSError, sqlite3.DatabaseError) as error:
             raise HistoryUnavailable(f"the history {self.path} is damaged and cannot be set aside: {error}") from error
         self._last_at = None
@@ -258,6 +277,15 @@ def _open(path: Path) -> sqlite3.Connection:
         database.close()
         raise
     return database
+
+
+def _place_of(path: Path) -> tuple[int, int] | None:
+    """Which file is at ``path``: its device and its inode; None where there is none."""
+    try:
+        found = path.stat()
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _migrate(database: sqlite3.Connection) -> None:
