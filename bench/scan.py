@@ -35,12 +35,14 @@ _SIZES = (1_000, 5_000, 20_000)
 _TOO_LONG_S = 45
 _FILES_AN_ADDON = 15
 _Places = set[tuple[str, int]]
-# The command, then the peak memory of its own process and of the largest of those it started.
+# The command, then the peak memory in kB of its own process and of the largest of those it started. The first is the
+# kernel's VmHWM: ru_maxrss also counts what this process had before it became that one.
 _MEASURED = """
-import resource, sys
+import re, resource, sys
 from slotwise.cli.app import run
 run(sys.argv[1:])
-print(*(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)), file=sys.stderr)
+own = re.search(r"VmHWM:\\s+(\\d+)", open("/proc/self/status").read())[1]
+print(own, resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss, file=sys.stderr)
 """
 
 
