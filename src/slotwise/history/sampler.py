@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import platform
-import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
+from queue import Empty, SimpleQueue
 
 from msgspec import structs
 
@@ -41,7 +42,9 @@ class Sampler:
         self._clock = clock
         self._connections = HeldConnections()
         self._host = RememberedHost(lambda: host_of(self._request))
-        self._stopped = threading.Event()
+        self._stopped = False
+        # Not an Event: setting one in a signal handler waits for ever where the signal came while it was waited for.
+        self._wake: SimpleQueue[None] = SimpleQueue()
         self._looked = False
         self.sentences: tuple[str, ...] = ()
         """What discovery found in the last round, for people."""
@@ -74,14 +77,16 @@ class Sampler:
         """Rounds until ``stop``: the first at once, then one at each interval of the monotonic clock."""
         began = time.monotonic()
         number = 0
-        while not self._stopped.is_set():
+        while not self._stopped:
             yield self.look()
             number = max(number + 1, int((time.monotonic() - began) // self._interval))
-            self._stopped.wait(max(0.0, began + number * self._interval - time.monotonic()))
+            with suppress(Empty):
+                self._wake.get(timeout=max(0.0, began + number * self._interval - time.monotonic()))
 
     def stop(self) -> None:
         """End the iteration after the round that runs. From any thread or signal handler."""
-        self._stopped.set()
+        self._stopped = True
+        self._wake.put(None)
 
     def close(self) -> None:
         """Let go of the connections."""
