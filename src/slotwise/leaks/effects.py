@@ -199,7 +199,8 @@ class Effects(Handing):
             self.slow[id(node)] = (node, slow, holding or (before is not None and before[2]))
         kind = self._opened_by(node, last) or (self.openers.get(chain(func) or "") if self.openers else None)
         if kind is not None:
-            self.may_raise(state, node)
+            if not self.meanings.makes_session(node):
+                self.may_raise(state, node)
             handed = chain(func) if (chain(func) or "") in self.openers else None
             return self._opened(node, state, kind, handed)
         calm = last in CALM or self._calm_cursor(last, receiver)

@@ -148,11 +148,14 @@ class Meanings(msgspec.Struct):
             return kind
         if isinstance(func, ast.Attribute):
             return self._opened_by_method(func)
-        if isinstance(func, ast.Name) and func.id in self.session_makers:
-            return ALCHEMY
-        if isinstance(func, ast.Call) and dotted(func.func, self.names) == "sqlalchemy.orm.sessionmaker":
-            return ALCHEMY
-        return None
+        return ALCHEMY if self.makes_session(call) else None
+
+    def makes_session(self, call: ast.Call) -> bool:
+        """Whether ``call`` makes an SQLAlchemy session: it connects when it is first used, so that this cannot fail."""
+        func = call.func
+        if isinstance(func, ast.Name):
+            return func.id in self.session_makers
+        return isinstance(func, ast.Call) and dotted(func.func, self.names) == "sqlalchemy.orm.sessionmaker"
 
     def _opened_by_method(self, func: ast.Attribute) -> Kind | None:
         receiver = func.value.value if isinstance(func.value, ast.Await) else func.value

@@ -105,16 +105,19 @@ def _facts(analysis: Analysis, series: str | None, not_judged: dict[str, NotJudg
             if not analysis.relevant(unit):
                 continue
             try:
-                _add_unit(facts, unit)
+                if not _add_unit(facts, unit):
+                    reason = f"{unit.qualname} has more paths than are worth following"
+                    not_judged[module.path] = NotJudged(module.path, reason)
             except RecursionError:
                 not_judged[module.path] = NotJudged(module.path, f"{unit.qualname} is nested too deeply to be followed")
     return facts
 
 
-def _add_unit(facts: AddonFacts, unit: Unit) -> None:
+def _add_unit(facts: AddonFacts, unit: Unit) -> bool:
+    """Note what is known of ``unit``; False where it has too many paths to be followed."""
     found = facts.analysis.facts(unit)
     if found.too_complex:
-        return
+        return False
     facts.opened += opened_in(facts.analysis, found)
     facts.waiting += [Waiting(unit, call, slow, holding) for call, slow, holding in found.slow]
     facts.thread_uses += [(unit, call) for call in found.request_threads]
@@ -123,6 +126,7 @@ def _add_unit(facts: AddonFacts, unit: Unit) -> None:
         facts.request_uses += uses_of(unit)
     if "execute" in text or "fetch" in text or "copy_expert" in text:
         facts.statements += statements_of(unit)
+    return True
 
 
 def _leaks(facts: AddonFacts) -> tuple[Leak, ...]:
