@@ -93,6 +93,18 @@ def test_encodings_and_line_ends(data: bytes) -> None:
     assert [leak.pattern_id for leak in scanned(data).leaks] == ["SW602"]
 
 
+def test_a_function_with_too_many_paths_is_said_and_the_others_are_judged() -> None:
+    """Each of its expressions can end in two states for each one before it, and each try doubles them again."""
+    tangled = "def g(a, b, c):\n" + "".join(
+        f"    x{n} = psycopg2.connect(a) if b.c{n} else (c.get({n}) or psycopg2.connect(b))\n"
+        f"    try:\n        x{n}.execute(a)\n    except E:\n        x{n}.close()\n    finally:\n        b.use(x{n})\n"
+        for n in range(60)
+    )
+    result = scanned(LEAK + tangled)
+    assert [(leak.function, leak.pattern_id) for leak in result.leaks] == [("f", "SW602")]
+    assert [item.reason for item in result.not_judged] == ["g has more paths than are worth following"]
+
+
 def test_nothing_of_the_addon_is_run_or_imported() -> None:
     before = set(sys.modules)
     trap = "import this_module_would_fail\nraise SystemExit(1)\nopen('/nowhere').read()\n"

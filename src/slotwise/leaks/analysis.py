@@ -6,13 +6,13 @@ import ast
 import re
 
 from slotwise.leaks.closures import RELEASES, closes_attribute, released_in
-from slotwise.leaks.flow import TooComplex, Walk
+from slotwise.leaks.flow import Walk
 from slotwise.leaks.held import SlowCall
 from slotwise.leaks.outline import AddonOutline, ClassOutline, ModuleOutline, Unit, own_nodes
 from slotwise.leaks.owners import owner_kind
 from slotwise.leaks.resources import CURSOR, ENGINE, Kind, Meanings, names_other_database
 from slotwise.leaks.state import OPEN, Opened, Opening, State
-from slotwise.leaks.tracking import Handout
+from slotwise.leaks.tracking import MOST_STEPS, Handout, TooComplex
 
 _PARAMETER = Kind("parameter", "parameter", RELEASES, True)
 _OTHER_DRIVERS = frozenset({"pymssql", "pyodbc", "MySQLdb", "pymysql", "cx_Oracle", "oracledb", "hdbcli", "fdb"})
@@ -24,6 +24,8 @@ _BEFORE_FORK = frozenset({"_register_hook", "post_load", "_post_load", "post_loa
 
 #: Wrappers of wrappers deeper than this are not followed.
 _DEEPEST_CALL_CHAIN = 40
+#: What a file may take grows with its lines, so that many ordinary functions are all followed.
+_MOST_STEPS_A_LINE = 20
 
 #: Ways out of a function, in the order in which one is chosen to be shown.
 WAYS_OUT = ("end", "return", "raise", "exception")
@@ -49,6 +51,7 @@ class Analysis:
         self.wrappers = wrappers
         self._facts: dict[int, UnitFacts] = {}
         self._closes: dict[int, frozenset[str]] = {}
+        self._taken: dict[int, int] = {}
         self._relevant: dict[int, bool] = {}
         self._running: set[int] = set()
         self._handouts: dict[int, Handout | None] = {}
@@ -57,12 +60,14 @@ class Analysis:
     def knowing(self, wrappers: frozenset[str]) -> Analysis:
         """The analysis of the same files that knows more wrappers: what does not name a new one stays as it is."""
         following = Analysis(self.addon, wrappers)
+        following._taken = self._taken
         new = wrappers - self.wrappers
         for module in self.addon.modules:
             if not any(name in module.text for name in new):
                 kept = module.units
             else:
                 kept = [u for u in module.units if not any(name in module.segment(u.node) for name in new)]
+                kept += [u for u in module.units if id(u) in self._facts and self._facts[id(u)].too_complex]
             for unit in kept:
                 if id(unit) in self._facts:
                     following._facts[id(unit)] = self._facts[id(unit)]
@@ -115,7 +120,7 @@ class Analysis:
             return known
         facts = UnitFacts(unit)
         self._running.add(id(unit))
-        walk = Walk(unit, self.addon, self, self._meanings(unit))
+        walk = self._walk(unit)
         try:
             ways = walk.run(State({}, {}, {}))
         except (TooComplex, RecursionError):
@@ -132,7 +137,15 @@ class Analysis:
             self._handouts[id(unit)] = walk.handout
         self._running.discard(id(unit))
         self._facts[id(unit)] = facts
+        self._taken[id(unit.module)] = self._taken.get(id(unit.module), 0) + walk.steps
         return facts
+
+    def _walk(self, unit: Unit) -> Walk:
+        """A run of ``unit`` that may take what its function, and its file, have left."""
+        walk = Walk(unit, self.addon, self, self._meanings(unit))
+        of_file = MOST_STEPS + _MOST_STEPS_A_LINE * len(unit.module.lines) - self._taken.get(id(unit.module), 0)
+        walk.most_steps = min(MOST_STEPS, max(of_file, _MOST_STEPS_A_LINE * 50))
+        return walk
 
     def _closed_parameters(self, unit: Unit) -> frozenset[str]:
         """Parameters that are given back on every normal way out of ``unit``."""
@@ -147,7 +160,7 @@ class Analysis:
         names += [name for name in unit.parameters if name not in names and _passed_on(unit.node, name)]
         if not names or len(self._running) > _DEEPEST_CALL_CHAIN:
             return frozenset()
-        walk = Walk(unit, self.addon, self, self._meanings(unit))
+        walk = self._walk(unit)
         bound, status = {}, {}
         for position, name in enumerate(names):
             key = (-1 - position, 0)
@@ -160,6 +173,7 @@ class Analysis:
             return frozenset()
         finally:
             self._running.discard(id(unit))
+            self._taken[id(unit.module)] = self._taken.get(id(unit.module), 0) + walk.steps
         left = [state for way in ("end", "return") for state in ways[way]]
         closed = frozenset(n for n in names if left and not any(s.any_open(bound[n]) for s in left))
         self._closes[id(unit)] = closed

@@ -26,6 +26,7 @@ class Effects(Handing):
         """Every way that evaluating ``node`` can end normally: the point after it and what it yields."""
         if isinstance(node, ast.Constant):
             return [(state, NOTHING)]
+        self.spend(1)
         if isinstance(node, (ast.Name, ast.Attribute, ast.Subscript)):
             return self._named(node, state)
         if isinstance(node, ast.Call):

@@ -17,14 +17,8 @@ from slotwise.leaks.state import CLOSED, HANDED_OUT, NOTHING, OPEN, KeptAt, Open
 
 #: More paths than this through one statement are merged by forgetting what conditions they were told apart by.
 _MOST_STATES = 32
-#: Statements times paths after which a function is given up; generated code only.
-_MOST_STEPS = 40_000
 
 Leaving = dict[State, ast.AST]
-
-
-class TooComplex(Exception):
-    """The function has more paths than are worth following."""
 
 
 class Flow:
@@ -90,9 +84,7 @@ class Walk(Effects):
 
     def statement(self, node: ast.stmt, states: dict[State, None]) -> Flow:
         """Run one statement from each of ``states``."""
-        self.steps += len(states)
-        if self.steps > _MOST_STEPS:
-            raise TooComplex
+        self.spend(len(states))
         method = getattr(self, f"_on_{type(node).__name__}", None)
         if method is None:
             flow = Flow()
@@ -395,4 +387,4 @@ def _catches_all(handler: ast.ExceptHandler) -> bool:
     return any((chain(name) or "").rpartition(".")[2] in ("Exception", "BaseException") for name in names)
 
 
-__all__ = ["Flow", "Opening", "TooComplex", "Walk"]
+__all__ = ["Flow", "Opening", "Walk"]

@@ -22,6 +22,7 @@ CALM = frozenset(
     "Timer super time now suppress nullcontext ExitStack AsyncExitStack perf_counter monotonic closing callback "
     "addCleanup addClassCleanup keys items values range enumerate zip clear env with_env with_context sudo getLogger "
     "mute_logger enter_context enter_async_context enterContext enterClassContext push gather wait_for shield "
-    "ensure_future create_task close sessionmaker scoped_session closeall dispose terminate putconn release disconnect __enter__ __aenter__".split()
+    "ensure_future create_task close closeall dispose terminate putconn release disconnect __enter__ __aenter__ "
+    "sessionmaker scoped_session".split()
 )
 REQUEST_CURSORS = frozenset({"self.env.cr", "self._cr", "request.env.cr", "request.cr"})
