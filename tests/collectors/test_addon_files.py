@@ -1,12 +1,15 @@
 """Folders as they are found: links in a circle, folders that may not be read, loose files."""
 
 import os
+import socket
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from slotwise.collectors import addon_files
-from slotwise.collectors.addon_files import find_addons, read_bytes
+from slotwise.collectors.addon_files import addons_paths, find_addons, read_bytes
+from slotwise.errors import OperatorError
 
 
 def addon(root: Path, name: str) -> Path:
@@ -57,6 +60,51 @@ def test_an_unreadable_folder_and_file_are_said(tmp_path: Path, monkeypatch: pyt
     assert [a.name for a in found] == ["one"]
     assert [(item.shown, item.reason) for item in unreadable] == [("two", "Permission denied")]
     assert read_bytes(str(tmp_path)) == "Is a directory"
+
+
+def test_what_is_called_like_a_python_file_and_is_none_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = addon(tmp_path, "one")
+    monkeypatch.chdir(folder)  # the name of a socket is short
+    os.mkfifo("pipe.py")
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket.py")
+    Path("device.py").symlink_to("/dev/zero")
+    Path("gone.py").symlink_to("nowhere.py")
+    Path("round.py").symlink_to("round.py")
+    Path("folder.py").mkdir()
+    Path("folder.py", "inside.py").write_text("x = 1\n")
+    found, unreadable, _ = find_addons((tmp_path,), tmp_path)
+    assert {(item.shown, item.reason) for item in unreadable} == {
+        ("one/pipe.py", "no regular file"),
+        ("one/socket.py", "no regular file"),
+        ("one/device.py", "no regular file"),
+        ("one/gone.py", "a link that leads nowhere"),
+        ("one/round.py", "Too many levels of symbolic links"),
+    }
+    assert "one/folder.py/inside.py" in [file.shown for file in found[0].files]
+    for read in (lambda: find_addons((Path("pipe.py"),), tmp_path), lambda: addons_paths(Path("pipe.py"))):
+        with pytest.raises(OperatorError, match=r"no regular file"):
+            read()
+
+
+def test_a_folder_that_its_mode_locks_is_said_to_an_ordinary_user() -> None:
+    with tempfile.TemporaryDirectory() as outside:  # every folder above tmp_path is locked for others
+        root = Path(outside)
+        root.chmod(0o755)
+        (addon(root, "one") / "models").chmod(0)
+        child = os.fork()
+        if child == 0:
+            code = 1
+            try:
+                if os.getuid() == 0:
+                    os.setgid(65534)
+                    os.setuid(65534)
+                _, unreadable, _ = find_addons((root,), root)
+                code = 0 if [(u.shown, u.reason) for u in unreadable] == [("one/models", "Permission denied")] else 2
+            finally:
+                os._exit(code)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+        (root / "one" / "models").chmod(0o755)
 
 
 def test_excluded_paths_are_left_out(tmp_path: Path) -> None:

@@ -6,11 +6,13 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import jsonschema
 import pytest
 
+from slotwise.collectors.addon_files import find_addons
 from slotwise.commands.scan import ScanOptions, exit_code, scan, write_baseline
 from slotwise.commands.scan_request import Outcome, ScanRequest, run
 from slotwise.errors import ExitCode, OperatorError
@@ -235,6 +237,24 @@ def test_a_file_that_becomes_readable_is_scanned(tree: Path, monkeypatch: pytest
         locked.setattr("slotwise.commands.scan_addon.read_bytes", lambda path: "Permission denied")
         assert len(report(tree, cache=True).not_judged) == 6
     assert len(report(tree, cache=True).findings) == 1
+
+
+def test_a_file_that_goes_while_it_is_scanned_is_said(tree: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def found_then_removed(*asked: Any) -> Any:
+        found = find_addons(*asked)
+        (tree / "tidy" / "code.py").unlink()
+        return found
+
+    monkeypatch.setattr("slotwise.commands.scan.find_addons", found_then_removed)
+    result = report(tree)
+    assert [(item.path, item.reason) for item in result.not_judged] == [("tidy/code.py", "No such file or directory")]
+    assert len(result.active) == 1
+
+
+def test_a_pipe_in_the_place_of_the_baseline_is_not_waited_for(tree: Path, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(OperatorError, match="no regular file"):
+        report(tree, baseline=tmp_path / "pipe")
 
 
 def test_single_files_leave_no_cache_behind(tree: Path, tmp_path: Path) -> None:

@@ -26,6 +26,11 @@ def test_a_file_of_fifty_thousand_lines_is_scanned() -> None:
     assert [leak.pattern_id for leak in result.leaks] == ["SW602"]
 
 
+def test_a_line_of_a_million_columns_is_scanned() -> None:
+    result = scanned(LEAK + "x = [" + "1, " * 80_000 + "'" + "x" * 800_000 + "']\n")
+    assert [leak.pattern_id for leak in result.leaks] == ["SW602"]
+
+
 def test_a_generated_file_is_said_to_be_too_big() -> None:
     result = scanned(LEAK + "x = 1\n" * (LARGEST_FILE_BYTES // 6))
     assert result.leaks == ()

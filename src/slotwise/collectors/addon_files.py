@@ -112,7 +112,11 @@ class _Search:
                 if entry.is_dir():
                     if entry.name not in _NOT_CODE:
                         folders.append((entry.path, files, origin))
-                elif entry.name.endswith(".py") and entry.is_file():
+                elif not entry.name.endswith(".py"):
+                    pass
+                elif not entry.is_file():
+                    self.unreadable.append(Unreadable(self.shown(entry.path), _no_file(entry)))
+                else:
                     status = entry.stat()
                     module = _module(entry.path[inside:])
                     files.append(PythonFile(entry.path, self.shown(entry.path), module, _stamp(status)))
@@ -141,6 +145,8 @@ def find_addons(
             search.folder(path, None, path)
         elif os.path.isfile(path):  # noqa: PTH113
             single.append(path)
+        elif os.path.lexists(path):
+            raise OperatorError(f"{root} is no folder and no regular file", "give a folder of addons or a Python file")
         else:
             raise OperatorError(f"{root} does not exist", "give a folder of addons, an addon, or a Python file")
     named = _around_single(single, search)
@@ -189,6 +195,16 @@ def _addon_above(folder: str) -> str | None:
         folder = above
 
 
+def _no_file(entry: os.DirEntry[str]) -> str:
+    """Why an entry that is called like a Python file is none: reading a pipe or a device may wait for ever."""
+    return "a link that leads nowhere" if entry.is_symlink() and not Path(entry).exists() else "no regular file"
+
+
+def is_special(path: Path) -> bool:
+    """Whether ``path`` is a pipe, a socket or a device, of which a read may never come back."""
+    return path.exists() and not path.is_file() and not path.is_dir()
+
+
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
@@ -218,6 +234,8 @@ def addons_paths(config: Path) -> tuple[Path, ...]:
     """
     import configparser
 
+    if is_special(config):
+        raise OperatorError(f"{config} is no regular file", "name an odoo.conf")
     parser = configparser.RawConfigParser()
     try:
         with config.open(encoding="utf-8") as handle:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from slotwise.collectors.addon_files import AddonFolder, Stamp, addons_paths, find_addons, read_bytes
+from slotwise.collectors.addon_files import AddonFolder, Stamp, addons_paths, find_addons, is_special, read_bytes
 from slotwise.collectors.scan_cache import ScanCache, analyser_version, default_cache_path
 from slotwise.commands.scan_addon import AddonDone, AddonTask, scan_one, source_bytes
 from slotwise.commands.shared_work import share
@@ -142,6 +142,8 @@ def write_baseline(report: ScanReport, path: Path) -> int:
 def _read_baseline(path: Path) -> frozenset[str]:
     import json
 
+    if is_special(path):
+        raise OperatorError(f"{path} is no regular file", "make it with --write-baseline FILE")
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return frozenset(entry["fingerprint"] for entry in document["findings"])

@@ -57,9 +57,15 @@ class Effects(Handing):
         """Evaluate expressions from left to right."""
         result: list[tuple[State, list[Value]]] = [(state, [])]
         for node in nodes:
-            result = [
-                (after, [*values, value]) for before, values in result for after, value in self.value(node, before)
-            ]
+            ended: list[tuple[State, list[Value]]] = []
+            for before, values in result:
+                ways = self.value(node, before)
+                if len(ways) == 1:  # the usual end: a list of a million numbers is not copied a million times
+                    values.append(ways[0][1])
+                    ended.append((ways[0][0], values))
+                else:
+                    ended += [(after, [*values, value]) for after, value in ways]
+            result = ended
         return result
 
     def _named(self, node: ast.expr, state: State) -> list[tuple[State, Value]]:
