@@ -45,17 +45,17 @@ def run(pool: Pool) -> tuple[list[Found], list[Found], list[Found]]:
     return quiet, slow, fast
 
 
-def _begun(samples: list[Sample], hours: float, limit: float) -> int:
+def begun(samples: list[Sample], hours: float, limit: float) -> int:
     """How often a confirmed growth began to be reported, looked at every hour."""
     begun, before = 0, False
     for hour in range(FIRST_HOUR, int(hours) + 1):
-        alarm = _eta(samples, hour * HOUR, limit) is not None
+        alarm = eta(samples, hour * HOUR, limit) is not None
         begun += alarm and not before
         before = alarm
     return begun
 
 
-def _eta(samples: list[Sample], now: float, limit: float) -> float | None:
+def eta(samples: list[Sample], now: float, limit: float) -> float | None:
     said = forecast([s for s in samples if s.at <= now], limit)
     return said.eta_seconds if said.trend == "growing" and said.certainty == "confirmed" else None
 
@@ -63,13 +63,13 @@ def _eta(samples: list[Sample], now: float, limit: float) -> float | None:
 def _quiet(name: str, seed: int) -> Found:
     shape, noise = QUIET[name]
     samples = unseen(shape, noise, seed, DAYS)
-    return Found(name, _begun(samples, DAYS * 24, LIMIT), DAYS - FIRST_HOUR / 24)
+    return Found(name, begun(samples, DAYS * 24, LIMIT), DAYS - FIRST_HOUR / 24)
 
 
 def _recorded_quiet(name: str) -> Found:
     samples = recorded(name)
     hours = samples[-1].at / HOUR
-    return Found(f"recorded: {name}", _begun(samples, hours, RECORDED_LIMIT), (hours - FIRST_HOUR) / 24)
+    return Found(f"recorded: {name}", begun(samples, hours, RECORDED_LIMIT), (hours - FIRST_HOUR) / 24)
 
 
 def _slow(name: str, seed: int) -> Found:
@@ -85,7 +85,7 @@ def _recorded_leak() -> Found:
 
 def _hours(samples: list[Sample], start: float, limit: float) -> float:
     for half_hours in range(1, 97):
-        if _eta(samples, start + half_hours * HOUR / 2, limit) is not None:
+        if eta(samples, start + half_hours * HOUR / 2, limit) is not None:
             return half_hours / 2
     return float("inf")
 
@@ -96,25 +96,25 @@ def _fast(name: str, rate: float, seed: int) -> Found:
     days = start / DAY + 97 / rate / 24 + 0.2
     samples = unseen(shape, noise, seed, days, leak_per_hour=rate, leak_from=start)
     calm = unseen(shape, _silent, seed, days, leak_per_hour=rate, leak_from=start)
-    return Found(f"{rate:g} an hour, {name}", errors=_errors(samples, calm, start, LIMIT))
+    return Found(f"{rate:g} an hour, {name}", errors=errors(samples, calm, start, LIMIT))
 
 
 def _recorded_errors() -> Found:
     samples = recorded("leak")
-    return Found("recorded: leak", errors=_errors(samples, samples, RECORDED_LEAK_FROM, RECORDED_LIMIT))
+    return Found("recorded: leak", errors=errors(samples, samples, RECORDED_LEAK_FROM, RECORDED_LIMIT))
 
 
 def _silent(chance: random.Random) -> Callable[[], float]:
     return lambda: 0.0
 
 
-def _errors(samples: list[Sample], calm: list[Sample], start: float, limit: float) -> tuple[float, ...]:
+def errors(samples: list[Sample], calm: list[Sample], start: float, limit: float) -> tuple[float, ...]:
     end = next((s.at for s in calm if s.at > start and (s.used or 0) >= limit), calm[-1].at + EVERY)
     found = []
     for part in PARTS_OF_THE_WAY:
         now = start + (end - start) * part
-        eta = _eta(samples, now, limit)
-        found.append(1.0 if eta is None else abs(eta - (end - now)) / (end - now))
+        said = eta(samples, now, limit)
+        found.append(1.0 if said is None else abs(said - (end - now)) / (end - now))
     return tuple(found)
 
 

@@ -14,7 +14,10 @@ from typing import Literal
 
 from msgspec import Struct
 
+from slotwise.forecast.likeness import Climb, climb
+from slotwise.forecast.projection import meeting
 from slotwise.forecast.robust import Point, Slope, noise, quantile, theil_sen
+from slotwise.forecast.season import course
 from slotwise.forecast.series import Sample, buckets, last_step, since_restart
 
 HOUR = 3600.0
@@ -25,6 +28,34 @@ FINE_BUCKET_SECONDS = 300.0
 
 HORIZON_SECONDS = 14 * DAY
 """Beyond this nobody acts on a forecast, and it says nothing."""
+
+HALF_HOUR = 1800.0
+CLEAN_SECONDS = 3 * DAY
+"""What is younger may be the same climb, and is no example of what is usual."""
+PAST_FACTOR = 1.3
+"""A climb is news only where it is surer by this than any that was seen before."""
+
+
+class Window(Struct, frozen=True):
+    """A stretch of ``count`` buckets of ``width`` seconds, and the score from which a climb on it is sure: the fewer
+    hours, the more other things look like a climb."""
+
+    width: float
+    count: int
+    score: float
+
+
+WINDOWS = (
+    Window(HOUR, 72, 8.0),
+    Window(HOUR, 48, 8.0),
+    Window(HALF_HOUR, 48, 10.0),
+    Window(HALF_HOUR, 24, 13.0),
+    Window(HALF_HOUR, 16, 18.0),
+    Window(HALF_HOUR, 12, 28.0),
+    Window(FINE_BUCKET_SECONDS, 48, 40.0),
+    Window(FINE_BUCKET_SECONDS, 24, 45.0),
+    Window(FINE_BUCKET_SECONDS, 12, 45.0),
+)
 
 Trend = Literal["growing", "no trend", "unknown"]
 Certainty = Literal["confirmed", "provisional"]
@@ -77,25 +108,27 @@ def _young(floor: list[Point], level: float, limit: float, length: float) -> For
 
 
 def _seasonal(known: list[Sample], level: float, limit: float, length: float) -> Forecast:
-    """A day or more: growth above what the same time of day has seen before, or a drift from day to day."""
+    """A day or more: a climb beside the course of the days before, or a drift from day to day."""
+    found = _climbing(known, limit)
+    if found is not None:
+        window, climbing = found
+        seconds = window.count * window.width
+        per_second = climbing.rise / ((window.count - 1) * window.width)
+        middle = {int(at // HALF_HOUR): value for at, value in buckets(known, HALF_HOUR, 0.5)}
+        end = known[-1].at
+        usual = course(middle, HALF_HOUR, end - seconds)
+        like = (middle, climbing.days_back, climbing.scale)
+        now = _level_now(buckets(known, FINE_BUCKET_SECONDS, 0.5)[-3:], end, per_second)
+        etas = [
+            meeting(end, now, rise / ((window.count - 1) * window.width), like, usual, limit, HORIZON_SECONDS)
+            if rise > 0
+            else None
+            for rise in (climbing.rise, climbing.high, climbing.low)
+        ]
+        why = f"{climbing.rise:.0f} more in {seconds / HOUR:.0f} h than the days before explain, and still rising"
+        return _met("confirmed", why, level, per_second * HOUR, etas, length)
     floor = buckets(known, BUCKET_SECONDS, 0.1)
     scatter = max(noise([value for _, value in floor]), 0.5)
-    small = max(6.0, 4 * scatter)
-    fine = _excess(buckets(known, FINE_BUCKET_SECONDS, 0.1), FINE_BUCKET_SECONDS)
-    coarse = _excess(floor, BUCKET_SECONDS)
-    large = max(3 * small, 0.15 * limit)
-    windows = (
-        (fine, 1.0, large),
-        (fine, 2.0, large),
-        (coarse, 6.0, small),
-        (coarse, 12.0, small),
-        (coarse, 24.0, small),
-    )
-    for excess, hours, needed in windows:
-        slope, ended = _rising(excess, hours, needed)
-        if slope is not None:
-            why = f"{ended:.0f} more than this time of day has seen in a week, and rising for {hours:.0f} h"
-            return _growing("confirmed", why, level, slope, limit, length)
     drift = _day_to_day(floor)
     if drift is not None and drift.low > 0 and drift.per_second * DAY >= max(2.0, 2 * scatter):
         return _growing("confirmed", f"{drift.per_second * DAY:.1f} more from day to day", level, drift, limit, length)
@@ -104,58 +137,47 @@ def _seasonal(known: list[Sample], level: float, limit: float, length: float) ->
     )
 
 
-def _rising(excess: list[Point], hours: float, needed: float) -> tuple[Slope | None, float]:
-    """The slope of the excess over the last ``hours`` where it is sure and has reached ``needed``, and what it has
-    reached."""
-    part = [p for p in excess if p[0] > excess[-1][0] - hours * HOUR] if excess else []
-    part = part[last_step(part, max(4.0, needed / 3)) :]
-    if len(part) < 8 or part[-1][0] - part[0][0] < 0.4 * min(hours, 6.0) * HOUR:
-        return None, 0.0
-    slope = theil_sen(part)
-    ended = quantile([value for _, value in part[-3:]], 0.5)
-    rise = slope.per_second * (part[-1][0] - part[0][0]) if slope else 0.0
-    sure = slope is not None and slope.low > 0 and slope.z >= 3.5 and ended >= needed and rise >= 0.5 * ended
-    if slope is not None and sure and not _goes_on(part, slope):
-        return None, ended
-    return (slope if sure else None), ended
+def _level_now(latest: list[Point], end: float, per_second: float) -> float:
+    """The level at ``end``: that of the latest buckets, and what has come since their middle."""
+    middle = quantile([at for at, _ in latest], 0.5)
+    return quantile([value for _, value in latest], 0.5) + per_second * (end - middle)
 
 
-def _goes_on(part: list[Point], slope: Slope) -> bool:
-    """Whether the last third still rises with two fifths of the slope: what has levelled off is a step, which the
-    start of a working day has smeared."""
-    third = len(part) // 3
-    late, earlier = part[-third:], part[-2 * third : -third]
-    gained = quantile([v for _, v in late], 0.5) - quantile([v for _, v in earlier], 0.5)
-    return gained >= 0.4 * slope.per_second * (late[0][0] - earlier[0][0])
+def _climbing(known: list[Sample], limit: float) -> tuple[Window, Climb] | None:
+    """The surest climb of the last hours, where it is surer than any stretch of its length was before."""
+    by_width = {
+        width: {int(at // width): value for at, value in buckets(known, width, 0.1)}
+        for width in {window.width for window in WINDOWS}
+    }
+    end = known[-1].at + 1
+    found = []
+    for window in WINDOWS:
+        one = climb(by_width[window.width], window.width, int(end // window.width) - 1, window.count)
+        if one is not None and _sure(one, window, limit):
+            found.append((window, one))
+    for window, one in sorted(found, key=lambda pair: pair[1].score, reverse=True):
+        if not _seen_before(one, window, by_width[window.width], end - CLEAN_SECONDS):
+            return window, one
+    return None
 
 
-def _excess(floor: list[Point], width: float) -> list[Point]:
-    """Each bucket of the last two days, less the highest value that its time of day had in the week before; not
-    below 0.
+def _seen_before(found: Climb, window: Window, values: dict[int, float], ends: float) -> bool:
+    """Whether a stretch of that length climbed about as surely before ``ends``."""
+    stride = max(1, int(2 * HOUR // window.width))
+    for last in range(int(ends // window.width), min(values) + window.count, -stride):
+        past = climb(values, window.width, last, window.count)
+        if (
+            past is not None
+            and past.score > found.score / PAST_FACTOR
+            and past.rise >= max(3.5 * past.scatter, found.rise / 2)
+        ):
+            return True
+    return False
 
-    Times of day are compared with half an hour to either side: no working day starts to the minute. With three days or
-    more of history the last two are no part of what they are compared with, so that a leak does not become its own
-    norm.
-    """
-    if not floor:
-        return []
-    end = floor[-1][0]
-    norm_ends = end - 2 * DAY if floor[0][0] <= end - 3 * DAY else end
-    reach = int(1800 // width)
-    by_time: dict[int, list[Point]] = {}
-    for point in floor:
-        by_time.setdefault(int(point[0] % DAY // width), []).append(point)
-    slots = int(DAY // width)
-    excess: list[Point] = []
-    for at, value in floor:
-        if at <= end - 2 * DAY:
-            continue
-        slot = int(at % DAY // width)
-        around = (p for n in range(-reach, reach + 1) for p in by_time.get((slot + n) % slots, ()))
-        before = [v for t, v in around if at - 8 * DAY < t < min(at - DAY / 2, norm_ends)]
-        if before:
-            excess.append((at, max(0.0, value - max(before))))
-    return excess
+
+def _sure(found: Climb, window: Window, limit: float) -> bool:
+    large = 0.1 * limit if window.width < HALF_HOUR else 0.0
+    return found.score >= window.score and found.rise >= max(4.0, 3.5 * found.scatter, large)
 
 
 def _day_to_day(floor: list[Point]) -> Slope | None:
@@ -194,3 +216,15 @@ def _growing(certainty: Certainty, why: str, level: float, slope: Slope, limit: 
         room / slope.low if slope.low > 0 else None,
         length,
     )
+
+
+def _met(
+    certainty: Certainty, why: str, level: float, per_hour: float, etas: list[float | None], length: float
+) -> Forecast:
+    """``etas``: by the slope, by its upper end and by its lower end."""
+    eta, soonest, latest = etas
+    if eta is None:
+        return Forecast(
+            "no trend", certainty, "growth that meets no wall within 14 days", level, history_seconds=length
+        )
+    return Forecast("growing", certainty, why, level, per_hour, eta, soonest, latest, length)

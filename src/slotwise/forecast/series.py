@@ -30,9 +30,11 @@ def buckets(samples: Sequence[Sample], width_seconds: float, share: float) -> li
 
 
 def since_restart(samples: Sequence[Sample]) -> list[Sample]:
-    """The samples after the last restart: a marked one, or a fall to less than half within one step that stays.
+    """The samples after the last restart: a marked one, or a fall to less than half within one step that stays, and to
+    less than had been seen since the restart before.
 
-    What it falls from is the level of the samples before, so that the end of a burst is no restart.
+    What it falls from is the level of the samples before, so that the end of a burst is no restart; and a batch ends at
+    the level from which it began.
     """
     known = [s for s in sorted(samples, key=lambda s: s.at) if s.used is not None or s.restarted]
     start = 0
@@ -46,7 +48,9 @@ def since_restart(samples: Sequence[Sample]) -> list[Sample]:
             before = _level(known[max(start, number - _AROUND) : number])
             after = _level(known[number : number + _AROUND])
             if before is not None and after is not None and before >= 10 and after < before / 2:
-                start = number
+                usual = [s.used for s in known[start:number] if s.used is not None]
+                if after < 0.8 * quantile(usual, 0.05):
+                    start = number
         last = sample.used
     return known[start:]
 

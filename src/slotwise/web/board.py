@@ -17,8 +17,8 @@ from slotwise.history.store import HistoryUnavailable, Store
 from slotwise.snapshot.round import Round
 
 FORECAST_SECONDS = 60.0
-FORECAST_REACH_SECONDS = 9 * 86400.0
-"""The forecast compares with a week: what it is given is a little more."""
+FORECAST_REACH_SECONDS = 15 * 86400.0
+"""The forecast compares with the two weeks before."""
 STALE_ROUNDS = 3
 
 
@@ -97,7 +97,7 @@ class Board:
         if round_.usable is None:
             return None
         try:
-            rounds = self.store.best(round_.at - FORECAST_REACH_SECONDS, round_.at + 1, most=3_000)
+            rounds = self.store.best(round_.at - FORECAST_REACH_SECONDS, round_.at + 1, most=4_500)
         except HistoryUnavailable:
             return None
         return forecast(series_of(rounds), round_.usable)
