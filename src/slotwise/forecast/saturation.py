@@ -46,15 +46,15 @@ class Window(Struct, frozen=True):
 
 
 WINDOWS = (
-    Window(HOUR, 72, 8.0),
-    Window(HOUR, 48, 8.0),
-    Window(HALF_HOUR, 48, 10.0),
-    Window(HALF_HOUR, 24, 13.0),
-    Window(HALF_HOUR, 16, 18.0),
-    Window(HALF_HOUR, 12, 28.0),
-    Window(FINE_BUCKET_SECONDS, 48, 40.0),
-    Window(FINE_BUCKET_SECONDS, 24, 45.0),
-    Window(FINE_BUCKET_SECONDS, 12, 45.0),
+    Window(HOUR, 72, 9.0),
+    Window(HOUR, 48, 12.0),
+    Window(HALF_HOUR, 48, 13.0),
+    Window(HALF_HOUR, 24, 22.0),
+    Window(HALF_HOUR, 16, 26.0),
+    Window(HALF_HOUR, 12, 42.0),
+    Window(FINE_BUCKET_SECONDS, 48, 60.0),
+    Window(FINE_BUCKET_SECONDS, 24, 60.0),
+    Window(FINE_BUCKET_SECONDS, 12, 60.0),
 )
 
 Trend = Literal["growing", "no trend", "unknown"]
@@ -113,19 +113,18 @@ def _seasonal(known: list[Sample], level: float, limit: float, length: float) ->
     if found is not None:
         window, climbing = found
         seconds = window.count * window.width
-        per_second = climbing.rise / ((window.count - 1) * window.width)
+        per_second = climbing.rise / climbing.seconds
         middle = {int(at // HALF_HOUR): value for at, value in buckets(known, HALF_HOUR, 0.5)}
         end = known[-1].at
         usual = course(middle, HALF_HOUR, end - seconds)
         like = (middle, climbing.days_back, climbing.scale)
         now = _level_now(buckets(known, FINE_BUCKET_SECONDS, 0.5)[-3:], end, per_second)
         etas = [
-            meeting(end, now, rise / ((window.count - 1) * window.width), like, usual, limit, HORIZON_SECONDS)
-            if rise > 0
-            else None
+            meeting(end, now, rise / climbing.seconds, like, usual, limit, HORIZON_SECONDS) if rise > 0 else None
             for rise in (climbing.rise, climbing.high, climbing.low)
         ]
-        why = f"{climbing.rise:.0f} more in {seconds / HOUR:.0f} h than the days before explain, and still rising"
+        hours = climbing.seconds / HOUR
+        why = f"{climbing.rise:.0f} more in {hours:.1f} h than the days before explain, and still rising"
         return _met("confirmed", why, level, per_second * HOUR, etas, length)
     floor = buckets(known, BUCKET_SECONDS, 0.1)
     scatter = max(noise([value for _, value in floor]), 0.5)
