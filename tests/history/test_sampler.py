@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import os
 import signal
 import sys
@@ -194,6 +195,22 @@ def test_pgbouncer_is_looked_at_too_and_may_restart(
         with psycopg.connect(host="127.0.0.1", port=bouncer.port, user="postgres", dbname="postgres"):
             back = until(lambda: round_of(sampler.look()), lambda r: bool(r.pools))
             assert back.pools[0].cl_active == 1
+
+
+def test_too_many_open_files_are_a_gap_and_pass(start_postgres: StartPostgres, monkeypatch: pytest.MonkeyPatch) -> None:
+    server = start_postgres()
+    request = Request(dsn=f"host=127.0.0.1 port={server.port} user=postgres dbname=postgres")
+    with Sampler(request, 1.0) as sampler:
+        assert round_of(sampler.look()).used is not None
+        with monkeypatch.context() as broken:
+            broken.setattr("selectors.DefaultSelector", _no_more_files)
+            gone = round_of(sampler.look())
+        assert gone.used is None and gone.gap is not None and "Too many open files" in gone.gap
+        assert round_of(sampler.look()).used is not None
+
+
+def _no_more_files() -> None:
+    raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
 
 
 def test_a_wrong_request_is_said_at_once_and_leaves_no_process(tmp_path: Path) -> None:

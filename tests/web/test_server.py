@@ -21,11 +21,12 @@ from tests.servers import until
 
 
 @contextmanager
-def serving(server: PostgresServer, directory: Path) -> Iterator[str]:
+def serving(server: PostgresServer, directory: Path, *before: str) -> Iterator[str]:
+    """The URL of a ``slotwise serve``; ``before`` is what starts it, such as prlimit with its options."""
     port = free_port()
     dsn = f"host=127.0.0.1 port={server.port} user=postgres dbname=postgres"
     history = str(directory / "history.db")
-    command = [sys.executable, "-m", "slotwise", "serve", "--dsn", dsn, "--listen", f"127.0.0.1:{port}",
+    command = [*before, sys.executable, "-m", "slotwise", "serve", "--dsn", dsn, "--listen", f"127.0.0.1:{port}",
                "--interval", "0.5", "--history", history]  # fmt: skip
     with subprocess.Popen(command, stderr=subprocess.PIPE) as process:
         url = f"http://127.0.0.1:{port}"

@@ -68,6 +68,12 @@ class Sampler:
             if not self._looked:
                 raise
             return self._blind(error)
+        except OSError as error:
+            # Too many open files, most likely: it passes, and looking must go on when it has.
+            told = OperatorError(f"this host cannot be looked at: {error.strerror or error}", "raise `ulimit -n`")
+            if not self._looked:
+                raise told from error
+            return self._blind(told)
         self._looked = True
         self._request = self._later
         self.sentences = discovery.sentences

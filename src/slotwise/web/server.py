@@ -22,6 +22,7 @@ from slotwise.history.sampler import Sampler
 from slotwise.history.store import Store
 from slotwise.web.app import application
 from slotwise.web.board import Board
+from slotwise.web.listener import listener
 from slotwise.web.tls import check_certificate, warning
 
 MOST_CLIENTS = 1_000
@@ -91,17 +92,13 @@ def serve(
         check_certificate(where.tls_certificate, where.tls_key)
         if ending := warning(where.tls_certificate, where.tls_key, time.time()):
             say(ending)
-    listener = _listener(where)
+    taking_in = listener(where.host, where.port)
     store = Store(history, say=say)
-    with listener, Sampler(request, interval_seconds) as sampler:
+    with taking_in, Sampler(request, interval_seconds) as sampler:
         board = Board(store, interval_seconds)
-        looking = threading.Thread(target=_look, args=(board, Recorder(sampler, store, say)), daemon=True)
-        looking.start()
-        board.first.wait()
-        if isinstance(board.failed, OperatorError):
-            raise board.failed
         config = uvicorn.Config(
             application(board, token),
+            loop="asyncio",
             http=PatientProtocol,
             ws="none",
             lifespan="off",
@@ -117,19 +114,30 @@ def serve(
             ssl_keyfile=str(where.tls_key) if where.tls_key else None,
         )
         server = uvicorn.Server(config)
+        looking = threading.Thread(target=_look, args=(board, Recorder(sampler, store, say), server), daemon=True)
+        looking.start()
+        board.first.wait()
+        if isinstance(board.failed, OperatorError):
+            raise board.failed
         scheme = "https" if where.tls_certificate else "http"
-        say(f"serving {scheme}://{where.host}:{listener.getsockname()[1]}/ and /metrics, history in {history}")
-        _run(server, listener, sampler)
+        say(f"serving {scheme}://{where.host}:{taking_in.getsockname()[1]}/ and /metrics, history in {history}")
+        _run(server, taking_in, sampler)
         looking.join(timeout=interval_seconds + request.timeout_seconds)
     store.close()
+    if board.failed is not None:
+        raise board.failed
 
 
-def _look(board: Board, recorder: Recorder) -> None:
+def _look(board: Board, recorder: Recorder, server: uvicorn.Server) -> None:
+    """Look until the sampler ends. Whatever ends it ends the server too: a page that never changes again would look
+    like a server that does not."""
     try:
         board.fill(recorder)
     except OperatorError:
         # Told by `serve`, which reads it from the board.
         return
+    finally:
+        server.should_exit = True
 
 
 def _run(server: uvicorn.Server, listener: socket.socket, sampler: Sampler) -> None:
@@ -137,22 +145,6 @@ def _run(server: uvicorn.Server, listener: socket.socket, sampler: Sampler) -> N
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: sampler.stop())
     asyncio.run(server.serve([listener]))
-
-
-def _listener(where: Listening) -> socket.socket:
-    """The socket, bound before anything else is begun: a port in use is said at once."""
-    family = socket.AF_INET6 if ":" in where.host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind((where.host, where.port))
-        listener.listen(512)
-    except OSError as error:
-        listener.close()
-        raise OperatorError(
-            f"cannot listen on {where.host}:{where.port}: {error.strerror or error}", "give another --listen HOST:PORT"
-        ) from error
-    return listener
 
 
 class PatientProtocol(H11Protocol):
