@@ -10,6 +10,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +23,9 @@ from slotwise.demo.postgres_server import PostgresServer, PostgresServers
 from slotwise.standin.host import StandinHost
 from slotwise.standin.settings import StandinSettings
 from tests.servers import MAJOR_VERSIONS, binaries_for, newest_pgbouncer
+
+# A shell without job control starts `make test &` with SIGINT ignored, and every program of the tests inherits that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 StartPostgres = Callable[..., PostgresServer]
 StartPgBouncer = Callable[..., PgBouncerServer]
