@@ -7,7 +7,7 @@ import gc
 import os
 import sys
 
-_NEW_OBJECTS_PER_COLLECTION = 100_000
+NEW_OBJECTS_PER_COLLECTION = 100_000
 """Modules, functions and records that a command makes live as long as it does: looking through them for cycles every
 700 new objects (Python's default) is a tenth of doctor's time and finds nothing. Cycles are still found, later."""
 
@@ -25,7 +25,7 @@ def main() -> None:
         known = answer(sys.argv[1:])
         if known is not None:
             raise SystemExit(_print_known(*known))
-    gc.set_threshold(_NEW_OBJECTS_PER_COLLECTION)
+    gc.set_threshold(NEW_OBJECTS_PER_COLLECTION)
     # The kernel takes the memory back when the process ends: a last search for cycles would take longer than judging.
     atexit.register(gc.freeze)
     if sys.argv[1:2] != ["scan"]:

@@ -5,6 +5,7 @@ The console speaks the simple protocol only. SHOW FDS is never asked: it stops P
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
@@ -19,9 +20,47 @@ if TYPE_CHECKING:
     from psycopg2.extensions import connection as Connection
 
 CONSOLE_DATABASE = "pgbouncer"
-SHOWS = ("VERSION", "CONFIG", "DATABASES", "POOLS", "CLIENTS", "SERVERS", "LISTS", "STATS")
+SHOWS = ("LISTS", "VERSION", "CONFIG", "DATABASES", "POOLS", "CLIENTS", "SERVERS", "STATS")
+
+LASTING = ("VERSION", "CONFIG", "DATABASES")
+"""What a held connection need not ask for in every round: SHOW CONFIG alone is a third of what PgBouncer's one thread
+does for a look. A restart ends the connection, a RELOAD is seen within REMEMBER_SECONDS."""
+REMEMBER_SECONDS = 60.0
 
 Shown = dict[str, list[dict[str, str | int | None]]]
+
+
+class RememberedShows:
+    """The answers of LASTING over one connection."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._shown: Shown = {}
+        self._databases: object = None
+        self._at = 0.0
+
+    def still_serving(self, lists: list[dict[str, str | int | None]]) -> Shown:
+        """What need not be asked; nothing where it is too old or, by SHOW LISTS, databases came or went.
+
+        How many connections a database had then says nothing of now: it is left out, which reads as not known.
+        """
+        if self._clock() - self._at >= REMEMBER_SECONDS or self._databases != _databases_in(lists):
+            return {}
+        return self._shown
+
+    def keep(self, shown: Shown) -> None:
+        """Remember what was asked just now, where all of it was answered."""
+        if not all(name in shown for name in (*LASTING, "LISTS")):
+            self._shown = {}
+            return
+        changing = {"current_connections", "current_client_connections"}
+        databases = [{k: v for k, v in row.items() if k not in changing} for row in shown["DATABASES"]]
+        self._shown = {**{name: shown[name] for name in LASTING}, "DATABASES": databases}
+        self._databases, self._at = _databases_in(shown["LISTS"]), self._clock()
+
+
+def _databases_in(lists: list[dict[str, str | int | None]]) -> object:
+    return next((row.get("items") for row in lists if row.get("list") == "databases"), None)
 
 
 class PgBouncerJob(Struct, frozen=True, tag="pgbouncer"):
@@ -71,20 +110,31 @@ def connected(job: PgBouncerJob, tell: Callable[[PgBouncerAnswer], None]) -> Con
         return None
 
 
-def asked(console: Connection, target: Target) -> PgBouncerAnswer:
-    """The answers of every SHOW. Where the console breaks, ``console.closed`` is True afterwards."""
+def asked(console: Connection, target: Target, remembered: RememberedShows | None = None) -> PgBouncerAnswer:
+    """The answers of every SHOW. Where the console breaks, ``console.closed`` is True afterwards.
+
+    ``remembered`` belongs to this connection, and spares what rarely changes.
+    """
     import psycopg2
 
     parameters = _parameters(target)
     shown: Shown = {}
+    known: Shown = {}
     failure: Failure | None = None
     for name in SHOWS:
+        if name in known:
+            shown[name] = known[name]
+            continue
         try:
             shown[name] = _rows(console, name)
+            if name == "LISTS" and remembered is not None:
+                known = remembered.still_serving(shown[name])
         except psycopg2.Error as error:
             failure = failure or failure_of(f"{error.diag.severity or ''} {error}")
             if console.closed:
                 break
+    if remembered is not None and not known:
+        remembered.keep(shown)
     return PgBouncerAnswer(_place(parameters), parameters.get("user"), shown, failure)
 
 

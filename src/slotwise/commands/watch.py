@@ -33,7 +33,7 @@ DRAWN_SAMPLES = 600
 LONGEST_STATEMENT = 4000
 
 
-class Session(Struct, frozen=True, array_like=True):
+class Session(Struct, frozen=True, array_like=True, gc=False):
     """One client session as the screen shows it. Seconds are before the look; None is *not visible*.
 
     ``holder`` names who holds it (``http_worker 4121``), ``role`` the part that this one plays. ``waits_for`` are the
