@@ -23,8 +23,8 @@ CONSOLE_DATABASE = "pgbouncer"
 SHOWS = ("LISTS", "VERSION", "CONFIG", "DATABASES", "POOLS", "CLIENTS", "SERVERS", "STATS")
 
 LASTING = ("VERSION", "CONFIG", "DATABASES")
-"""What a held connection need not ask for in every round: SHOW CONFIG alone is a third of what PgBouncer's one thread
-does for a look. A restart ends the connection, a RELOAD is seen within REMEMBER_SECONDS."""
+"""What a held connection need not ask for in every round: it seldom changes, and PgBouncer answers with the one thread
+that serves its clients. A restart ends the connection, a RELOAD is seen within REMEMBER_SECONDS."""
 REMEMBER_SECONDS = 60.0
 
 Shown = dict[str, list[dict[str, str | int | None]]]
