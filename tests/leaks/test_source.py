@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slotwise.leaks.source import _SQL_TOKENS, _TOKENS, Tokens, may_matter
+from slotwise.leaks.scanning import scan_addon
+from slotwise.leaks.source import _SQL_TOKENS, _TOKENS, SENDING_WORDS, SourceFile, Tokens, may_matter
+from slotwise.leaks.sql_text import _EXECUTING
 
 # The plain reading of what the quick search must find: a word at the beginning of a text or of a statement.
 START = rb"(?:[\"';/]|--[^\n]*?(?:\n|\\n)|\A)(?:\s|\\n|\\t)*"
@@ -17,20 +19,24 @@ PLACED = re.compile(
 )
 PIECES = st.sampled_from(
     [*b"set SET role time a.b re listen un prepare create temp temporary -- */ =".split(), b" ", b"\n", b"\\n", b"\t"]
-) | st.sampled_from([b'"', b"'", b";", b"to ", b"into ", b"update x "])
+) | st.sampled_from([b'"', b"'", b";", b"to ", b"into ", b"update x ", b"cr.execute("])
 NOISE = st.one_of(st.binary(max_size=30), st.sampled_from([b"", b"cr", b"con", b"requ", b"sub", b"advis", b"pre"]))
 
 
 @given(NOISE, st.sampled_from(_TOKENS + _SQL_TOKENS), NOISE, st.booleans())
 def test_each_token_is_found_wherever_it_stands(before: bytes, token: bytes, after: bytes, loud: bool) -> None:
+    if token in _SQL_TOKENS:
+        before = (b"cr.execute(" if loud else b"cr.copy_expert(") + before
     assert may_matter(before + (token.upper() if loud and token in _SQL_TOKENS else token) + after)
 
 
 def plain(data: bytes) -> bool:
     lowered = data.lower()
-    if any(token in data for token in _TOKENS) or any(token in lowered for token in _SQL_TOKENS):
+    if any(token in data for token in _TOKENS):
         return True
-    return bool(PLACED.search(lowered))
+    if not re.search(rb"exec|fetch|copy_expert", data):
+        return False
+    return any(token in lowered for token in _SQL_TOKENS) or bool(PLACED.search(lowered))
 
 
 @settings(max_examples=400)
@@ -68,10 +74,23 @@ def test_what_must_be_parsed(text: str) -> None:
         'cr.execute(f"UPDATE {table} SET name = %s")',
         "# set the time to zero, prepare the temp file",
         "def _prepare (self, leave_requests): withholding_tax = 1",
+        'def values(self):\n    """Prepare the values."""',
+        '@mute_logger("odoo.sql_db")\ndef test_it(self): pass',
     ],
 )
 def test_what_need_not_be_parsed(text: str) -> None:
     assert not may_matter(text.encode())
+
+
+def test_every_call_that_sends_sql_has_a_word_that_is_looked_for() -> None:
+    assert all(any(word in name for word in SENDING_WORDS) for name in _EXECUTING)
+
+
+@pytest.mark.parametrize("method", sorted(_EXECUTING))
+def test_each_way_to_send_a_statement_is_heard(method: str) -> None:
+    text = f"def f(c):\n    c.{method}('LISTEN orders')\n"
+    found = scan_addon("addon", [SourceFile("a.py", "a", text.encode())], "18.0")
+    assert [(leak.pattern_id, leak.line) for leak in found.leaks] == [("SW701", 2)]
 
 
 @given(st.lists(PIECES | st.just(b"\n"), max_size=14).map(b"".join), st.integers(0, 4), st.integers(0, 4))

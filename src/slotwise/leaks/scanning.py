@@ -11,7 +11,15 @@ from slotwise.leaks.closures import RELEASES
 from slotwise.leaks.facts import AddonFacts, Sighting, Waiting, opened_in
 from slotwise.leaks.outline import AddonOutline, ModuleOutline, Unit
 from slotwise.leaks.request_cursor import uses_of
-from slotwise.leaks.source import LARGEST_FILE_BYTES, SourceFile, count_lines, may_matter, parse, text_of
+from slotwise.leaks.source import (
+    LARGEST_FILE_BYTES,
+    SENDING_WORDS,
+    SourceFile,
+    count_lines,
+    may_matter,
+    parse,
+    text_of,
+)
 from slotwise.leaks.sql_text import statements_of
 from slotwise.leaks.verdicts import AddonResult, Leak, NotJudged, Pattern
 
@@ -124,7 +132,7 @@ def _add_unit(facts: AddonFacts, unit: Unit) -> bool:
     text = unit.module.segment(unit.node)
     if any(word in text for word in ("commit(", "rollback(", "close(", "cr as ")):
         facts.request_uses += uses_of(unit)
-    if "execute" in text or "fetch" in text or "copy_expert" in text:
+    if any(word in text for word in SENDING_WORDS):
         facts.statements += statements_of(unit)
     return True
 

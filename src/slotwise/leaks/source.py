@@ -19,7 +19,8 @@ if TYPE_CHECKING:
 LARGEST_FILE_BYTES = 3_000_000
 
 # A file without any of these bytes cannot open, hand out, hold or break a connection in a way that a pattern reports.
-# The first group is searched as it stands, the second (SQL keywords) in the lower-cased text.
+# The first group is searched as it stands, the second (SQL keywords) in the lower-cased text. ``sql_db`` before a quote
+# is the name of a logger: an import, or a use of what was imported, has one of the others behind it.
 _TOKENS = (
     b"cursor(",
     b"connect(",
@@ -35,7 +36,7 @@ _TOKENS = (
     b"raw_connection",
     b"sessionmaker",
     b"sqlalchemy.orm",
-    b"sql_db",
+    *(b"sql_db" + follows for follows in (b".", b",", b" ", b"\t", b"\n", b"\r", b")", b";", b"#", b"\\")),
     b"cr.commit(",
     b"cr.rollback(",
     b"cr.close(",
@@ -59,15 +60,18 @@ _TOKENS = (
     b"os.system",
     b"Thread(",
     b".submit(",
+    b"withhold=",
+    b"withhold =",
 )
 _SQL_TOKENS = (
     b"advisory_",
     b"with hold",
-    b"withhold=",
-    b"withhold =",
     b"set_config",
     b"pg_backend_pid",
 )
+#: SQL is judged where a call of its own file sends it (sql_text): a file or function without any of these sends none.
+SENDING_WORDS = ("exec", "fetch", "copy_expert")
+_SENDING = tuple(word.encode() for word in SENDING_WORDS)
 # Words of prose and of names too, so that what stands before them counts: the beginning of a text or of a statement, or
 # another word. The first column is looked for first, since that is quick.
 _AT_START = rb"(?:[\"';/]|--[^\n]*?(?:\n|\\n)|\A)(?:\s|\\n|\\t)*\Z"
@@ -114,6 +118,8 @@ def may_matter(data: bytes) -> bool:
         return False
     if plain.find_matches_as_indexes(data):
         return True
+    if not any(word in data for word in _SENDING):
+        return False
     return bool(sql.find_matches_as_indexes(lowered)) or _speaks_sql(lowered)
 
 
