@@ -127,3 +127,27 @@ def test_a_single_file_brings_its_addon_along_and_a_loose_one_comes_alone(tmp_pa
     assert "one/models/code.py" in {f.shown for f in found[0].files}
     assert len(found[0].files) > 1
     assert [f.shown for f in found[1].files] == ["loose.py"]
+
+
+def test_a_file_that_becomes_a_pipe_after_it_was_found_is_said_and_not_waited_for(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    addons, _, _ = find_addons((tmp_path / "a.py",), tmp_path)
+    (tmp_path / "a.py").unlink()
+    os.mkfifo(tmp_path / "a.py")
+    assert read_bytes(addons[0].files[0].path) == "no regular file"
+    with pytest.raises(OperatorError, match="no regular file"):
+        addons_paths(tmp_path / "a.py")
+
+
+def test_a_named_file_that_goes_while_it_is_looked_for_is_said(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "a.py").write_text("x = 1\n")
+    above = addon_files._addon_above
+
+    def gone(folder: str) -> str | None:
+        (tmp_path / "a.py").unlink(missing_ok=True)
+        return above(folder)
+
+    monkeypatch.setattr(addon_files, "_addon_above", gone)
+    addons, unreadable, _ = find_addons((tmp_path / "a.py",), tmp_path)
+    assert addons == ()
+    assert [(u.shown, u.reason) for u in unreadable] == [("a.py", "No such file or directory")]

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from slotwise.collectors.earlier_look import Standing
 from slotwise.collectors.host import look_at_host
 from slotwise.collectors.network import read_network
 from slotwise.collectors.odoo_services import OdooServices, find_odoo
@@ -12,7 +13,7 @@ from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.odoo import Odoo, OdooInstance
 from slotwise.snapshot.ownership import Sessions
-from slotwise.snapshot.processes import Processes, Sockets
+from slotwise.snapshot.processes import Process, Processes, Sockets
 from slotwise.snapshot.sessions import sessions
 from tests.collectors.fake_host import add_process, tcp, write_host
 
@@ -60,6 +61,24 @@ def test_a_backend_is_not_asked_for_what_its_title_and_the_sockets_tell(tmp_path
     found = {f.pid: f.inodes for f in swept(tmp_path, known).facts}
     assert found[7] == (21,)
     assert 22 in (found[8] or ())
+
+
+def test_a_session_that_still_lives_is_not_read_again_and_another_with_its_pid_is(tmp_path: Path) -> None:
+    write_host(tmp_path, {})
+    add_process(tmp_path, 7, 1, ["postgres: odoo prod 10.0.0.1(40000) idle"], inodes=[21])
+    before = swept(tmp_path)
+    (facts,) = before.facts
+    standing = {7: Standing(facts, before.stamps[7], Process(7, 1, "postgres", (), "postgres"))}
+    (tmp_path / "proc/7/cmdline").write_text("postgres: odoo other 10.0.0.1(40001) idle")
+    again = sweep(tmp_path, None, standing)
+    assert isinstance(again, Sweep)
+    assert again.facts[0] is facts
+    assert again.stamps == before.stamps
+    (tmp_path / "proc/7").rename(tmp_path / "gone")
+    add_process(tmp_path, 7, 1, ["postgres: odoo other 10.0.0.1(40001) idle"], inodes=[22])
+    anew = sweep(tmp_path, None, standing)
+    assert isinstance(anew, Sweep)
+    assert anew.facts[0].title == "postgres: odoo other 10.0.0.1(40001) idle"
 
 
 def test_a_process_whose_files_may_not_be_read_makes_the_sweep_incomplete(

@@ -109,6 +109,32 @@ def test_a_prefork_host_is_seen_without_a_connection(postgres_server: PostgresSe
         assert b"s3cret-in-conf" not in to_json(snapshot_of(host, postgres_server))
 
 
+def test_a_look_that_takes_over_sessions_sees_what_a_whole_one_sees(pg15: PostgresServer, tmp_path: Path) -> None:
+    prepared(pg15)
+    conf = write_conf(tmp_path, pg15)
+    with (
+        odoo_double(tmp_path / "src", pg15.dsn("odoo", "prod"), ["-c", str(conf)], workers=2, cron=1),
+        psycopg.connect(pg15.dsn("odoo", "prod")) as stays,
+    ):
+        leaves = psycopg.connect(pg15.dsn("odoo", "prod"))
+        before = look_at_host()
+        gone, kept = leaves.info.backend_pid, stays.info.backend_pid
+        assert before.earlier.sessions.keys() >= {gone, kept}
+        leaves.close()
+        until(lambda: not Path(f"/proc/{gone}").exists())
+        with psycopg.connect(pg15.dsn("odoo", "prod")) as comes:
+            later, whole = look_at_host(earlier=before.earlier), look_at_host()
+            assert comes.info.backend_pid in {b.pid for b in later.titles[pg15.pid].backends}
+        assert later.earlier.sessions[kept].facts is before.earlier.sessions[kept].facts
+        assert later.earlier.settings[pg15.pid].settings is before.earlier.settings[pg15.pid].settings
+        for part in ("titles", "processes", "server_processes", "odoo", "clients"):
+            assert getattr(later, part) == getattr(whole, part), part
+        assert owners(snapshot_of(later, pg15)) == owners(snapshot_of(whole, pg15))
+        assert isinstance(before.memory, Memory) and isinstance(later.memory, Memory)
+        assert {m.pid for m in later.memory.processes} & {gone} == set()
+        assert set(later.memory.processes) & set(before.memory.processes)
+
+
 def test_unix_sockets_are_joined_by_their_peers(pg15: PostgresServer, tmp_path: Path) -> None:
     prepared(pg15)
     conf = write_conf(tmp_path, pg15)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from slotwise.collectors.earlier_look import EarlierLook
 from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.collectors.remembered_host import KEPT_SECONDS, RememberedHost
 from slotwise.snapshot.evidence import Unavailable
@@ -26,11 +27,13 @@ class World:
         self.root = root
         self.titles = (backend(101), backend(102))
         self.looks = 0
+        self.taken_over: list[EarlierLook | None] = []
         self.now = 0.0
         self.host = RememberedHost(self.look, root=root, clock=lambda: self.now)
         self.children("101 102 ")
 
-    def look(self) -> HostEvidence:
+    def look(self, earlier: EarlierLook | None = None) -> HostEvidence:
+        self.taken_over.append(earlier)
         self.looks += 1
         return HostEvidence(titles={SERVER: Titles(self.titles, True)})
 
@@ -144,3 +147,26 @@ def test_a_server_on_another_host_is_judged_by_its_sessions(world: World) -> Non
         evidence = world.host.evidence()
         assert world.host.agrees(world.snapshot(evidence, chosen=None))
         assert world.looks == expected
+
+
+def test_a_look_takes_over_what_the_one_before_it_saw_but_not_for_ever(world: World) -> None:
+    world.round()
+    world.children("101 102 103 ")
+    world.round()
+    assert [earlier is not None for earlier in world.taken_over] == [False, True]
+    world.now += KEPT_SECONDS
+    world.round()
+    assert world.taken_over[-1] is None
+
+
+def test_a_look_that_took_over_does_not_stand_where_sessions_cannot_be_read(world: World) -> None:
+    """Titles of before would be all that is known then, and they are of before."""
+    world.round()
+    world.children("101 102 103 ")
+    evidence = world.host.evidence()
+    assert world.taken_over[-1] is not None
+    blind = Snapshot(taken_at=0.0, host="h", slotwise_version="0", titles=evidence.titles[SERVER])
+    assert not world.host.agrees(blind)
+    world.host.anew()
+    assert world.taken_over[-1] is None
+    assert world.host.agrees(blind)

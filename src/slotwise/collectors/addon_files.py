@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import stat
 from fnmatch import fnmatch
 from pathlib import Path
 
@@ -174,7 +175,7 @@ def _around_single(paths: list[str], search: _Search) -> dict[str, frozenset[str
             search.folder(folder, None, folder)
         there = {file.path for _, _, files in search.pending[start:] for file in files}
         left = [path for path in mine if path not in there and not search.excluded(path)]
-        loose = [PythonFile(p, search.shown(p), _module(p[len(folder) + 1 :]), _stamp(os.stat(p))) for p in left]  # noqa: PTH116
+        loose = [found for p in left if (found := _loose(p, folder, search)) is not None]
         known = next((files for path, _, files in search.pending[start:] if path == folder), None)
         if known is not None:
             known += loose
@@ -182,6 +183,16 @@ def _around_single(paths: list[str], search: _Search) -> dict[str, frozenset[str
             search.pending.append((folder, None, loose))
         named[folder] = frozenset(search.shown(path) for path in mine)
     return named
+
+
+def _loose(path: str, folder: str, search: _Search) -> PythonFile | None:
+    """A file that was named and lies in no addon; None where it has gone since, which ``search`` then says."""
+    try:
+        stamp = _stamp(os.stat(path))  # noqa: PTH116
+    except OSError as error:
+        search.unreadable.append(Unreadable(search.shown(path), error.strerror or "cannot be read"))
+        return None
+    return PythonFile(path, search.shown(path), _module(path[len(folder) + 1 :]), stamp)
 
 
 def _addon_above(folder: str) -> str | None:
@@ -200,11 +211,6 @@ def _no_file(entry: os.DirEntry[str]) -> str:
     return "a link that leads nowhere" if entry.is_symlink() and not Path(entry).exists() else "no regular file"
 
 
-def is_special(path: Path) -> bool:
-    """Whether ``path`` is a pipe, a socket or a device, of which a read may never come back."""
-    return path.exists() and not path.is_file() and not path.is_dir()
-
-
 def _stamp(status: os.stat_result) -> Stamp:
     return status.st_mtime_ns, status.st_size, status.st_ino
 
@@ -217,12 +223,22 @@ def _stamp_behind(link: os.DirEntry[str]) -> Stamp | None:
 
 
 def read_bytes(path: str) -> bytes | str:
-    """The content of a file, or one line that says why it cannot be read."""
+    """The content of a regular file, or one line that says why it cannot be read. Never waits.
+
+    What is opened is looked at, and not what the name led to a moment before: opening a pipe without O_NONBLOCK waits
+    for a writer (open(2)).
+    """
     try:
-        with open(path, "rb", buffering=0) as handle:  # noqa: PTH123 half the cost of a Path and a buffer
+        with open(path, "rb", buffering=0, opener=_without_waiting) as handle:
+            if not stat.S_ISREG(os.fstat(handle.fileno()).st_mode):
+                return "no regular file"
             return handle.read()
     except OSError as error:
         return error.strerror or "cannot be read"
+
+
+def _without_waiting(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 def addons_paths(config: Path) -> tuple[Path, ...]:
@@ -234,14 +250,12 @@ def addons_paths(config: Path) -> tuple[Path, ...]:
     """
     import configparser
 
-    if is_special(config):
-        raise OperatorError(f"{config} is no regular file", "name an odoo.conf")
+    content = read_bytes(str(config))
+    if isinstance(content, str):
+        raise OperatorError(f"{config}: {content}", "name an odoo.conf that this user may read")
     parser = configparser.RawConfigParser()
     try:
-        with config.open(encoding="utf-8") as handle:
-            parser.read_file(handle)
-    except OSError as error:
-        raise OperatorError(f"{config}: {error.strerror}", "name an odoo.conf that this user may read") from error
+        parser.read_string(content.decode("utf-8"))
     except (configparser.Error, UnicodeDecodeError) as error:
         first = str(error).splitlines()[0]
         raise OperatorError(

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import pwd
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 from msgspec import structs
 
 from slotwise.collectors.discovery import Client, Pooler, Surroundings
+from slotwise.collectors.earlier_look import Configured, EarlierLook, Measured, Standing
 from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.collectors.local_servers import located, pooler_of, settings_of_server, states_current, view_of
 from slotwise.collectors.log_tails import collect_refusals
@@ -50,17 +51,20 @@ def look_at_host(
     log_files: Sequence[str] = (),
     clock: Callable[[], float] = time.monotonic,
     patience_seconds: float = 2.0,
+    earlier: EarlierLook | None = None,
 ) -> HostEvidence:
     """What this host shows. ``configs`` and ``log_files`` are the files that the operator named. A file system that has
-    not answered after ``patience_seconds`` (for Odoo's files, and again for logs) leaves a gap.
+    not answered after ``patience_seconds`` (for Odoo's files, and again for logs) leaves a gap. What ``earlier`` holds
+    of sessions and processes that still live is taken over: their titles' states and their memory are of that time.
 
     Raises OperatorError where a named file cannot be read or Odoo itself would refuse it.
     """
-    return _Look(root, clock, patience_seconds).evidence(configs, log_files)
+    return _Look(root, clock, patience_seconds, earlier or EarlierLook()).evidence(configs, log_files)
 
 
 class _Look:
-    def __init__(self, root: Path, clock: Callable[[], float], patience_seconds: float) -> None:
+    def __init__(self, root: Path, clock: Callable[[], float], patience_seconds: float, earlier: EarlierLook) -> None:
+        self._earlier = earlier
         self._root = root
         self._clock = clock
         self._patience_seconds = patience_seconds
@@ -80,7 +84,7 @@ class _Look:
     def evidence(self, configs: Sequence[str], log_files: Sequence[str]) -> HostEvidence:
         own = self._timed("sockets", lambda: read_network(self._root))
         known = None if isinstance(own, Unavailable) else own.known()
-        swept = self._timed("processes", lambda: sweep(self._root, known))
+        swept = self._timed("processes", lambda: sweep(self._root, known, self._earlier.sessions))
         facts = () if isinstance(swept, Unavailable) else swept.facts
         network = own if isinstance(own, Unavailable) else with_containers(own, facts, self._root)
         ports = {} if isinstance(network, Unavailable) else network.ports
@@ -89,11 +93,12 @@ class _Look:
         found = self._servers(facts, network, settings)
         poolers = self._poolers(facts, network)
         machine: Host | Unavailable = self._timed("machine", lambda: collect_machine(self._root))
-        memory: Memory | Unavailable = self._timed("memory", lambda: self._memory(found, services))
+        memory: Memory | Unavailable = self._timed("memory", lambda: self._memory(found, services, facts))
         refusals: Refusals | Unavailable = self._timed("logs", lambda: self._refusals(services, facts, log_files))
         sockets = self._sockets(network, facts, found, poolers, services)
+        processes = self._processes(swept, services, sockets)
         return HostEvidence(
-            processes=self._processes(swept, services, sockets),
+            processes=processes,
             server_processes=swept if isinstance(swept, Unavailable) else ServerProcesses(found.servers, None),
             sockets=sockets,
             memory=memory,
@@ -111,6 +116,7 @@ class _Look:
                 may_become=os.geteuid() == 0,
             ),
             reports=tuple(self._reports),
+            earlier=_for_the_next(swept, found, processes, memory, settings),
         )
 
     def _services(self, facts: Sequence[ProcessFacts], ports: dict[int, int], configs: Sequence[str]) -> OdooServices:
@@ -127,7 +133,7 @@ class _Look:
 
     def _odoo(self, facts: Sequence[ProcessFacts], ports: dict[int, int], configs: Sequence[str]) -> OdooServices:
         return find_odoo(
-            facts,
+            [f for f in facts if f.program != "postgres"],
             ports,
             root=self._root,
             configs=configs,
@@ -147,6 +153,10 @@ class _Look:
         gap: Unavailable | None = None
         masters = postmasters_among(facts)
         for master in masters:
+            before = self._earlier.settings.get(master.pid)
+            if before is not None and before.started_at == master.started_at:
+                settings[master.pid] = before.settings
+                continue
             read = settings_of_server(master, data_directory(master), self._root, os_user_called(master.user))
             if isinstance(read, Unavailable):
                 gap = read
@@ -217,15 +227,30 @@ class _Look:
         ends: set[int] = set()
         if not isinstance(sockets, Unavailable):
             ends = {s.inode for s in sockets.tcp} | {s.inode for s in sockets.unix}
-        named = [process_of(f, roles.get(f.pid), services.membership.get(f.pid)) for f in swept.facts]
+        before = self._earlier.sessions
+        named = [
+            known.process
+            if (known := before.get(f.pid)) is not None and known.facts is f
+            else process_of(f, roles.get(f.pid), services.membership.get(f.pid))
+            for f in swept.facts
+        ]
         kept = tuple(p for p in named if p.role != "unknown" or p.pid in roles or not ends.isdisjoint(p.inodes))
         return Processes(kept, os.uname().nodename, swept.complete)
 
-    def _memory(self, found: ServerTitles, services: OdooServices) -> Memory | Unavailable:
+    def _memory(
+        self, found: ServerTitles, services: OdooServices, facts: Sequence[ProcessFacts]
+    ) -> Memory | Unavailable:
         # A share for every server: one with many sessions must not use up the sample of another.
         share = max(5, SAMPLE // max(1, len(found.servers)))
-        backends = [pid for server in found.servers for pid in spread(server.children, share)]
-        return collect_memory(backends, [p.facts.pid for p in services.processes], self._root, sample=len(backends))
+        measured = self._earlier.memory
+        known = {
+            f.pid: before.memory
+            for f in facts
+            if (before := measured.get(f.pid)) is not None and before.started_at == f.started_at
+        }
+        backends = [pid for server in found.servers for pid in _sample(server.children, share, known)]
+        odoo = [p.facts.pid for p in services.processes]
+        return collect_memory(backends, odoo, self._root, sample=len(backends), known=known)
 
     def _refusals(
         self, services: OdooServices, facts: Sequence[ProcessFacts], named: Sequence[str]
@@ -243,6 +268,40 @@ class _Look:
             return within(self._patience_seconds, lambda: collect_refusals(named, found))
         except NoAnswer:
             return _silent("logs", "give --log FILE with a copy")
+
+
+def _sample(pids: Sequence[int], share: int, known: Collection[int]) -> list[int]:
+    """Those of ``pids`` whose memory is known while they are most of the sample, else a new one."""
+    still = [pid for pid in pids if pid in known][:share]
+    return still if 4 * len(still) >= 3 * min(share, len(pids)) else spread(pids, share)
+
+
+def _for_the_next(
+    swept: Sweep | Unavailable,
+    found: ServerTitles,
+    processes: Processes | Unavailable,
+    memory: Memory | Unavailable,
+    settings: Mapping[int, Settings],
+) -> EarlierLook:
+    """Sessions that are through with logging in and whose socket is known, all memory that was measured, and what
+    could be read of servers' files."""
+    if isinstance(swept, Unavailable) or isinstance(processes, Unavailable):
+        return EarlierLook()
+    by_pid = {f.pid: f for f in swept.facts}
+    settled = [b.pid for rows in found.sessions.values() for b in rows if b.state not in STARTING]
+    shown = {p.pid: p for p in processes.processes}
+    sessions = {
+        pid: Standing(by_pid[pid], swept.stamps[pid], shown[pid])
+        for pid in settled
+        if pid in swept.stamps and pid in shown and by_pid[pid].inodes
+    }
+    rows = () if isinstance(memory, Unavailable) else memory.processes
+    started = {pid: f.started_at for pid, f in by_pid.items()}
+    return EarlierLook(
+        sessions,
+        {m.pid: Measured(started[m.pid], m) for m in rows if m.pid in started},
+        {pid: Configured(started[pid], read) for pid, read in settings.items() if pid in started},
+    )
 
 
 _NO_SETTINGS = Unavailable("settings", "not read", "")

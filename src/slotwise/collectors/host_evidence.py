@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from msgspec import Struct, field
 
 from slotwise.collectors.discovery import Client, Surroundings
+from slotwise.collectors.earlier_look import EarlierLook
 from slotwise.snapshot.evidence import SourceReport, Unavailable
 from slotwise.snapshot.model import not_collected
 from slotwise.snapshot.odoo import Odoo
@@ -33,3 +34,5 @@ class HostEvidence(Struct, frozen=True, kw_only=True):
     clients: tuple[Client, ...] = ()
     surroundings: Surroundings = Surroundings()
     reports: tuple[SourceReport, ...] = ()
+    earlier: EarlierLook = EarlierLook()
+    """What the next look may take over."""

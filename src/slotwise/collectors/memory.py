@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from slotwise.collectors.memory_maps import parse_smaps_rollup
@@ -14,11 +14,19 @@ SAMPLE = 20
 
 
 def collect_memory(
-    backends: Sequence[int], others: Iterable[int], root: Path = Path("/"), sample: int = SAMPLE
+    backends: Sequence[int],
+    others: Iterable[int],
+    root: Path = Path("/"),
+    sample: int = SAMPLE,
+    known: Mapping[int, ProcessMemory] | None = None,
 ) -> Memory | Unavailable:
-    """The memory of at most ``sample`` backends, spread evenly over all of them, and of every process in ``others``."""
+    """The memory of at most ``sample`` backends, spread evenly over all of them, and of every process in ``others``.
+
+    Those in ``known`` (by pid) are not measured again.
+    """
+    before = known or {}
     chosen = spread(backends, sample)
-    found = [m for pid in (*chosen, *others) if (m := _measure(root, pid)) is not None]
+    found = [m for pid in (*chosen, *others) if (m := before.get(pid) or _measure(root, pid)) is not None]
     if not found:
         remedy = "run slotwise as root, or as the user of PostgreSQL and Odoo"
         return Unavailable("/proc/PID/smaps_rollup", "no process's memory may be read", remedy)

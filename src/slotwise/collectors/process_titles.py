@@ -8,6 +8,7 @@ from its right end. With update_process_title off the fixed part stays and the s
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 from msgspec import Struct
 
@@ -56,6 +57,7 @@ class Title(Struct, frozen=True):
     waits_for_lock: bool = False
 
 
+@lru_cache(maxsize=4096)
 def parse_title(title: str, cluster_name: str | None = None, databases: frozenset[str] = frozenset()) -> Title | None:
     """What the title of a PostgreSQL child says; None where it is none (empty: the process is being born or dying).
 

@@ -14,8 +14,9 @@ from contextlib import suppress
 from functools import lru_cache
 from pathlib import Path
 
-from msgspec import Struct, structs
+from msgspec import Struct, field, structs
 
+from slotwise.collectors.earlier_look import Stamp, Standing
 from slotwise.collectors.odoo_command import odoo_command
 from slotwise.collectors.process_facts import ProcessFacts
 from slotwise.snapshot.evidence import Unavailable
@@ -34,6 +35,8 @@ class Sweep(Struct, frozen=True):
 
     facts: tuple[ProcessFacts, ...]
     complete: bool
+    stamps: Mapping[int, Stamp] = field(default_factory=dict)
+    """By pid, of PostgreSQL's children. Each was taken before anything else of the process was read."""
 
     def of_program(self, *names: str) -> tuple[ProcessFacts, ...]:
         """The processes whose program has one of these names."""
@@ -52,8 +55,13 @@ class KnownSockets(Struct, frozen=True):
     by_peer: Mapping[tuple[str, int], int] = {}
 
 
-def sweep(root: Path = Path("/"), known: KnownSockets | None = None) -> Sweep | Unavailable:
-    """All processes under ``root``/proc, threads of the kernel left out."""
+def sweep(
+    root: Path = Path("/"), known: KnownSockets | None = None, standing: Mapping[int, Standing] | None = None
+) -> Sweep | Unavailable:
+    """All processes under ``root``/proc, threads of the kernel left out.
+
+    ``standing`` are sessions' processes of an earlier sweep, by pid: those that still live are not read again.
+    """
     proc = os.path.join(os.fspath(root), "proc")
     booted_at = _boot_time(proc)
     ticks = os.sysconf("SC_CLK_TCK")
@@ -61,10 +69,27 @@ def sweep(root: Path = Path("/"), known: KnownSockets | None = None) -> Sweep | 
         pids = sorted(int(name) for name in os.listdir(proc) if name.isdecimal())
     except OSError as error:
         return Unavailable("/proc", error.strerror or "not readable", "run slotwise on the host of Odoo and PostgreSQL")
-    found = [f for pid in pids if (f := _process(proc, pid, booted_at, ticks, known)) is not None]
+    found: list[ProcessFacts] = []
+    taken_over: list[ProcessFacts] = []
+    stamps: dict[int, Stamp] = {}
+    for pid in pids:
+        stamp, owner = _stamp_and_owner(f"{proc}/{pid}")
+        before = standing.get(pid) if standing else None
+        if before is not None and stamp is not None and before.stamp == stamp:
+            taken_over.append(before.facts)
+            stamps[pid] = stamp
+            continue
+        facts = _process(proc, pid, booted_at, ticks, known, owner)
+        if facts is None:
+            continue
+        found.append(facts)
+        if stamp is not None and facts.program == "postgres":
+            stamps[pid] = stamp
     own_depth = _namespace_depth(f"{proc}/self")
     detailed = tuple(_with_details(proc, f, own_depth) for f in found)
-    return Sweep(_with_inherited(detailed, proc, own_depth), all(f.inodes is not None for f in detailed))
+    complete = all(f.inodes is not None for f in detailed)
+    facts_by_pid = sorted((*_with_inherited(detailed, proc, own_depth), *taken_over), key=lambda f: f.pid)
+    return Sweep(tuple(facts_by_pid), complete, stamps)
 
 
 def command_line(pid: int, root: Path = Path("/")) -> str:
@@ -78,7 +103,7 @@ def open_sockets(pid: int, root: Path = Path("/")) -> tuple[int, ...]:
 
 
 def _process(
-    proc: str, pid: int, booted_at: float | None, ticks: int, known: KnownSockets | None
+    proc: str, pid: int, booted_at: float | None, ticks: int, known: KnownSockets | None, owner: str | None
 ) -> ProcessFacts | None:
     directory = f"{proc}/{pid}"
     stat = _read(f"{directory}/stat")
@@ -99,7 +124,7 @@ def _process(
         ppid=int(fields[1]),
         arguments=arguments,
         command=head.partition("(")[2],
-        user=_owner(directory),
+        user=owner,
         started_at=booted_at + int(fields[19]) / ticks if booted_at is not None else None,
         inodes=_inodes(directory, text, known),
     )
@@ -251,11 +276,12 @@ def _boot_time(proc: str) -> float | None:
     return None
 
 
-def _owner(directory: str) -> str | None:
+def _stamp_and_owner(directory: str) -> tuple[Stamp | None, str | None]:
     try:
-        return _user_name(os.stat(directory).st_uid)
+        status = os.stat(directory)
     except OSError:
-        return None
+        return None, None
+    return (status.st_ino, status.st_ctime_ns), _user_name(status.st_uid)
 
 
 @lru_cache(maxsize=256)

@@ -4,6 +4,8 @@ Sweeping /proc, sockets and files costs more than everything else in a round of 
 say who holds which session, and which sessions hold a slot without being in pg_stat_activity (those that still
 authenticate, before PostgreSQL 18). Both can only change when a server's processes change, or when the sessions do:
 the kernel lists a postmaster's children in one small file, and the sessions are asked for in every round anyway.
+Where they did change, a new look takes over what it can of sessions that stayed; at least every half minute, and
+where pg_stat_activity cannot be read, it takes over nothing.
 """
 
 from __future__ import annotations
@@ -12,6 +14,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from slotwise.collectors.earlier_look import EarlierLook
 from slotwise.collectors.host_evidence import HostEvidence
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.ownership import STARTING
@@ -29,12 +32,12 @@ class RememberedHost:
 
     def __init__(
         self,
-        look: Callable[[], HostEvidence],
+        look: Callable[[EarlierLook | None], HostEvidence],
         *,
         root: Path = Path("/"),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
-        """``look`` is the costly one; ``root`` is where /proc is, but in tests."""
+        """``look`` is the costly one, which may take over what it gets; ``root`` is where /proc is, but in tests."""
         self._look = look
         self._root = root
         self._clock = clock
@@ -44,6 +47,9 @@ class RememberedHost:
         self._children: dict[int, str | None] = {}
         self._sessions: _Sessions | None = None
         self._kept = False
+        self._earlier: EarlierLook | None = None
+        self._took_over = False
+        self._whole_at = 0.0
 
     def evidence(self) -> HostEvidence:
         """What is remembered where that may still stand, else a new look. Raises OperatorError where ``look`` does."""
@@ -56,7 +62,13 @@ class RememberedHost:
         """A new look. Raises OperatorError where ``look`` does."""
         self._kept, self._evidence, self._sessions = False, None, None
         self._looked_at = self._clock()
-        found = self._look()
+        if self._looked_at - self._whole_at >= KEPT_SECONDS:
+            self._earlier = None
+        self._took_over = self._earlier is not None
+        if not self._took_over:
+            self._whole_at = self._looked_at
+        found = self._look(self._earlier)
+        self._earlier = found.earlier
         self._children = {pid: children_of(pid, self._root) for pid in found.titles}
         self._evidence = found
         return found
@@ -69,6 +81,11 @@ class RememberedHost:
         and it must be of now.
         """
         seen = _sessions_of(snapshot)
+        if seen is None:
+            self._earlier = None
+            if self._took_over:
+                self._took_over = False
+                return False
         if not self._kept:
             self._sessions = seen if _complete(snapshot) else None
             servers = snapshot.server_processes

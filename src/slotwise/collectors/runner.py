@@ -38,6 +38,7 @@ from slotwise.collectors.discovery import (
     pooler_at,
     reserve_targets,
 )
+from slotwise.collectors.earlier_look import EarlierLook
 from slotwise.collectors.helper_process import workshop
 from slotwise.collectors.host import look_at_host
 from slotwise.collectors.host_evidence import HostEvidence
@@ -100,10 +101,10 @@ def collect(
     if request.offline:
         snapshot, found = run.offline()
     elif shop is not None:
-        snapshot, found = run.connected(shop, host or RememberedHost(lambda: host_of(request)))
+        snapshot, found = run.connected(shop, host or RememberedHost(lambda earlier: host_of(request, earlier)))
     else:
         with workshop() as own:
-            snapshot, found = run.connected(own, RememberedHost(lambda: host_of(request)))
+            snapshot, found = run.connected(own, RememberedHost(lambda earlier: host_of(request, earlier)))
     return with_job_runners(snapshot), found
 
 
@@ -291,11 +292,13 @@ def _without_logs(refusals: Refusals, logs: set[str]) -> Refusals:
     return structs.replace(refusals, refusals=kept, looked_in=tuple(n for n in refusals.looked_in if n not in logs))
 
 
-def host_of(request: Request) -> HostEvidence:
-    """What this host shows now. Raises OperatorError where the request itself is wrong."""
+def host_of(request: Request, earlier: EarlierLook | None = None) -> HostEvidence:
+    """What this host shows now, with what still stands of an ``earlier`` look. Raises OperatorError where the request
+    itself is wrong."""
     return look_at_host(
         root=Path(request.root),
         configs=request.configs,
         log_files=request.log_files,
         patience_seconds=request.timeout_seconds * _PATIENCE_RATIO,
+        earlier=earlier,
     )

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from slotwise.collectors.addon_files import AddonFolder, Stamp, addons_paths, find_addons, is_special, read_bytes
+from slotwise.collectors.addon_files import AddonFolder, Stamp, addons_paths, find_addons, read_bytes
 from slotwise.collectors.scan_cache import ScanCache, analyser_version, default_cache_path
 from slotwise.commands.scan_addon import AddonDone, AddonTask, scan_one, source_bytes
 from slotwise.commands.shared_work import share
@@ -142,13 +142,12 @@ def write_baseline(report: ScanReport, path: Path) -> int:
 def _read_baseline(path: Path) -> frozenset[str]:
     import json
 
-    if is_special(path):
-        raise OperatorError(f"{path} is no regular file", "make it with --write-baseline FILE")
+    content = read_bytes(str(path))
+    if isinstance(content, str):
+        raise OperatorError(f"{path}: {content}", "make it with --write-baseline FILE")
     try:
-        document = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(content.decode("utf-8"))
         return frozenset(entry["fingerprint"] for entry in document["findings"])
-    except OSError as error:
-        raise OperatorError(f"{path}: {error.strerror}", "make it with --write-baseline FILE") from error
     except (ValueError, KeyError, TypeError) as error:
         raise OperatorError(f"{path} is no baseline of slotwise", "make it anew with --write-baseline FILE") from error
 

@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from slotwise import __version__
-from slotwise.collectors.addon_files import Stamp
+from slotwise.collectors.addon_files import Stamp, read_bytes
 from slotwise.collectors.scan_cache import analyser_files
 from slotwise.commands.scan import ScanOptions, exit_code, scan, survey, write_baseline
 from slotwise.errors import OperatorError
@@ -186,9 +186,12 @@ def _toml(path: Path) -> dict[str, Any]:
         import tomllib
     else:
         import tomli as tomllib
+    content = read_bytes(str(path))
+    if isinstance(content, str):
+        raise OperatorError(f"{path}: {content}", "mend the file, or scan from another folder")
     try:
-        document = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        document = tomllib.loads(content.decode("utf-8"))
+    except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise OperatorError(f"{path}: {error}", "mend the file, or scan from another folder") from error
     section: Any = document.get("tool", {})
     for key in ("slotwise", "scan"):

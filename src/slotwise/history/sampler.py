@@ -41,7 +41,7 @@ class Sampler:
         self._interval = interval_seconds
         self._clock = clock
         self._connections = HeldConnections()
-        self._host = RememberedHost(lambda: host_of(self._request))
+        self._host = RememberedHost(lambda earlier: host_of(self._request, earlier))
         self._stopped = False
         # Not an Event: setting one in a signal handler waits for ever where the signal came while it was waited for.
         self._wake: SimpleQueue[None] = SimpleQueue()
