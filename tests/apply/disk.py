@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ctypes
 import os
+import traceback
+from collections.abc import Callable
 from pathlib import Path
 
 _CLONE_NEWNS, _CLONE_NEWUSER = 0x00020000, 0x10000000
@@ -41,3 +43,18 @@ def fill(place: Path, free_kilobytes: int) -> Path:
     with ballast.open("wb") as file:
         os.posix_fallocate(file.fileno(), 0, max(1, size))
     return ballast
+
+
+def in_a_child(work: Callable[[], None]) -> None:
+    """``work`` in a process of its own: a mount namespace cannot be left again."""
+    child = os.fork()
+    if child == 0:
+        code = 1
+        try:
+            work()
+            code = 0
+        finally:
+            # The child must not go on as a second pytest.
+            traceback.print_exc()
+            os._exit(code)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0

@@ -3,9 +3,7 @@ can be undone or finished when there is room again."""
 
 from __future__ import annotations
 
-import os
 import resource
-import traceback
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,28 +13,13 @@ from slotwise.apply.hand import Hand
 from slotwise.apply.journal import Journals
 from slotwise.apply.servers import Servers
 from slotwise.errors import OperatorError
-from tests.apply.disk import fill, own_disk, read_only
+from tests.apply.disk import fill, in_a_child, own_disk, read_only
 from tests.apply.dying import NEW, OLD, plan
 from tests.apply.test_crash import assert_whole, content, lay_out, left_over
 
 DISK_KILOBYTES = 512
 FREE_KILOBYTES = range(0, 112, 4)
 FULL = ("No space left", "File too large", "Read-only", "Permission denied")
-
-
-def in_a_child(work: Callable[[], None]) -> None:
-    """``work`` in a process of its own: a mount namespace cannot be left again."""
-    child = os.fork()
-    if child == 0:
-        code = 1
-        try:
-            work()
-            code = 0
-        finally:
-            # The child must not go on as a second pytest.
-            traceback.print_exc()
-            os._exit(code)
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
 def outcome(state: Path, directory: Path) -> str:

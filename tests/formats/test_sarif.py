@@ -9,6 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slotwise.formats import sarif
 from slotwise.formats.sarif import SarifEdit, SarifNotice, SarifResult, SarifRule, SarifStep, sarif_bytes
 
 SCHEMA = json.loads((Path(__file__).parent / "sarif-2.1.0-rtm.5.json").read_text())
@@ -37,7 +38,7 @@ def test_every_field_of_a_full_result_is_written_and_valid() -> None:
     run = log(result, notices=(SarifNotice("warning", "cannot read", "b.py"),))
     (written,) = run["results"]
     place = written["locations"][0]["physicalLocation"]
-    assert place["artifactLocation"]["uri"] == "my%20addon/models/a.py"
+    assert place["artifactLocation"] == {"uri": "my%20addon/models/a.py", "uriBaseId": "%SRCROOT%"}
     assert place["region"] == {"startLine": 7, "startColumn": 3, "endLine": 9, "snippet": {"text": "cr = x()"}}
     assert written["partialFingerprints"] == {"slotwise/v1": "abcd"}
     assert written["suppressions"] == [{"kind": "inSource", "justification": "known"}]
@@ -46,6 +47,25 @@ def test_every_field_of_a_full_result_is_written_and_valid() -> None:
     replaced = written["fixes"][0]["artifactChanges"][0]["replacements"][0]
     assert replaced["deletedRegion"] == {"startLine": 7, "startColumn": 1, "endLine": 9, "endColumn": 1}
     assert run["invocations"][0]["toolExecutionNotifications"][0]["message"]["text"] == "cannot read"
+
+
+def test_a_file_outside_has_its_whole_address_and_no_base() -> None:
+    (written,) = log(SarifResult("SW000", "note", "x", "/opt/my addons/a.py", 1))["results"]
+    assert written["locations"][0]["physicalLocation"]["artifactLocation"] == {"uri": "file:///opt/my%20addons/a.py"}
+
+
+def test_of_too_many_results_the_most_severe_are_written_and_the_rest_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sarif, "MOST_RESULTS", 3)
+    run = log(
+        SarifResult("SW000", "note", "1"),
+        SarifResult("SW000", "error", "2", suppressed="external"),
+        SarifResult("SW000", "warning", "3"),
+        SarifResult("SW000", "error", "4"),
+        SarifResult("SW000", "note", "5"),
+    )
+    assert [r["message"]["text"] for r in run["results"]] == ["1", "3", "4"]
+    (notice,) = run["invocations"][0]["toolExecutionNotifications"]
+    assert notice["message"]["text"] == "2 of 5 results are left out: these are the most severe"
 
 
 def test_a_result_without_a_file_is_valid() -> None:

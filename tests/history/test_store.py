@@ -13,6 +13,7 @@ from slotwise.history.sample import application_group, round_of, series_of
 from slotwise.history.store import HistoryUnavailable, Retention, Store
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.round import HolderCount, Round
+from tests.apply.disk import fill, in_a_child, own_disk
 from tests.build import host
 
 START = 1_800_000_000.0
@@ -141,6 +142,51 @@ def test_a_file_that_is_removed_while_running_is_begun_anew(tmp_path: Path, how:
     assert len(said) == 1 and "removed or replaced" in said[0]
     again = Store(path)
     assert [r.at for r in again.rounds(0, START * 2)] == [START + 5, START + 10]
+
+
+def test_a_file_that_another_is_put_in_the_place_of_keeps_its_rounds_and_leaves_the_others(tmp_path: Path) -> None:
+    """Such as an older copy that is restored under a running recorder: the WAL of the file before lies beside it."""
+    before = Store(tmp_path / "other.db")
+    before.append(seen(START - 1000, 7))
+    before.close()
+    path = tmp_path / "h.db"
+    said: list[str] = []
+    store = Store(path, say=said.append)
+    for n in range(30):
+        store.append(seen(START + n, 1))
+    assert path.with_name("h.db-wal").stat().st_size > 0
+    path.rename(tmp_path / "moved.db")
+    shutil.copy(tmp_path / "other.db", path)
+    store.append(seen(START + 100, 2))
+    assert len(said) == 1 and "removed or replaced" in said[0]
+    assert [r.at for r in store.rounds(0, START * 2)] == [START - 1000, START + 100]
+    store.close()
+    assert [r.at for r in Store(path).rounds(0, START * 2)] == [START - 1000, START + 100]
+    assert [r.at for r in Store(tmp_path / "moved.db").rounds(0, START * 2)] == [START + n for n in range(30)]
+
+
+def test_a_disk_that_is_really_full_costs_the_rounds_until_there_is_room(tmp_path: Path) -> None:
+    """In a child process with a disk of its own: 2 MB, of which a file takes what is left."""
+
+    def full() -> None:
+        own_disk(tmp_path, 2048)
+        store = Store(tmp_path / "h.db")
+        store.append(seen(START, 1))
+        ballast = fill(tmp_path, 0)
+        holders = tuple(HolderCount("shell", n, str(n * 7919), str(n), "o", "x", "idle", n) for n in range(3000))
+        with pytest.raises(HistoryUnavailable, match=r"full|disk I/O"):
+            for n in range(1, 30):
+                store.append(seen(START + n, 2, holders=holders))
+        kept = [r.at for r in store.rounds(0, START * 2)]
+        assert kept[0] == START
+        ballast.unlink()
+        store.append(seen(START + 100, 3))
+        assert [r.at for r in store.rounds(0, START * 2)] == [*kept, START + 100]
+        store.close()
+        again = sqlite3.connect(tmp_path / "h.db")
+        assert again.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+
+    in_a_child(full)
 
 
 def test_a_full_disk_is_said_and_survived(tmp_path: Path) -> None:

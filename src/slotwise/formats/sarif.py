@@ -1,4 +1,4 @@
-"""SARIF 2.1.0: results of any command as a file that code-scanning views open.
+"""SARIF 2.1.0: results of any command, for viewers and code-scanning services.
 
 Source of the shape: OASIS SARIF 2.1.0, https://docs.oasis-open.org/sarif/sarif/v2.1.0/sarif-v2.1.0.html (section
 numbers below). Knows nothing of rules, scans or snapshots: a command hands over :class:`SarifRule` and
@@ -14,7 +14,14 @@ import msgspec
 
 SCHEMA_URI = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
 
+ROOT = "%SRCROOT%"
+"""What relative paths are relative to: GitHub takes it for the root of the repository (SARIF support for code scanning,
+https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning)."""
+MOST_RESULTS = 25_000
+"""Results in a run that GitHub takes; it refuses a file with more (same page, read 2026-11)."""
+
 SarifLevel = Literal["error", "warning", "note", "none"]
+_LEVELS: tuple[SarifLevel, ...] = ("error", "warning", "note", "none")
 
 
 class SarifRule(msgspec.Struct, frozen=True):
@@ -87,9 +94,16 @@ def sarif_bytes(
 ) -> bytes:
     """One SARIF log with one run of slotwise ``version``, UTF-8, indented, ending in a newline.
 
+    Of more than ``MOST_RESULTS`` results the most severe are written, those that are not suppressed first, and a
+    notification says how many are not.
+
     Raises KeyError when a result names a rule that is not among ``rules``: such a file would open without its help.
     """
     index = {rule.id: position for position, rule in enumerate(rules)}
+    written = _most_severe(results)
+    if len(written) < len(results):
+        left_out = f"{len(results) - len(written)} of {len(results)} results are left out: these are the most severe"
+        notices = (*notices, SarifNotice("warning", left_out))
     invocation: dict[str, Any] = {"executionSuccessful": successful}
     if notices:
         invocation["toolExecutionNotifications"] = [_notice(notice) for notice in notices]
@@ -107,12 +121,22 @@ def sarif_bytes(
                     }
                 },
                 "columnKind": "unicodeCodePoints",
+                "originalUriBaseIds": {ROOT: {"description": {"text": "The directory that slotwise was run in"}}},
                 "invocations": [invocation],
-                "results": [_result(result, index[result.rule_id]) for result in results],
+                "results": [_result(result, index[result.rule_id]) for result in written],
             }
         ],
     }
     return msgspec.json.format(msgspec.json.encode(_storable(log)), indent=2) + b"\n"
+
+
+def _most_severe(results: tuple[SarifResult, ...]) -> tuple[SarifResult, ...]:
+    """At most ``MOST_RESULTS`` of ``results``, in their order."""
+    if len(results) <= MOST_RESULTS:
+        return results
+    rank = {level: number for number, level in enumerate(_LEVELS)}
+    order = sorted(range(len(results)), key=lambda n: (results[n].suppressed is not None, rank[results[n].level], n))
+    return tuple(results[n] for n in sorted(order[:MOST_RESULTS]))
 
 
 def _storable(value: Any) -> Any:
@@ -188,7 +212,7 @@ def _location(
     snippet: str | None = None,
     text: str | None = None,
 ) -> dict[str, Any]:
-    physical: dict[str, Any] = {"artifactLocation": {"uri": _uri(file)}}
+    physical: dict[str, Any] = {"artifactLocation": _artifact(file)}
     if line is not None:
         region: dict[str, Any] = {"startLine": line}
         if column is not None:
@@ -208,7 +232,7 @@ def _change(edit: SarifEdit) -> dict[str, Any]:
     # A region of whole lines ends at column 1 of the line after it, so that the line end is part of what goes.
     region = {"startLine": edit.first_line, "startColumn": 1, "endLine": edit.last_line + 1, "endColumn": 1}
     return {
-        "artifactLocation": {"uri": _uri(edit.file)},
+        "artifactLocation": _artifact(edit.file),
         "replacements": [{"deletedRegion": region, "insertedContent": {"text": edit.new_text}}],
     }
 
@@ -218,6 +242,12 @@ def _notice(notice: SarifNotice) -> dict[str, Any]:
     if notice.file is not None:
         out["locations"] = [_location(notice.file, None, None)]
     return out
+
+
+def _artifact(file: str) -> dict[str, Any]:
+    """Where a file is (3.4): relative to ROOT, or, for one that lies outside of it, by its absolute URI."""
+    uri = _uri(file)
+    return {"uri": uri} if uri.startswith("file:") else {"uri": uri, "uriBaseId": ROOT}
 
 
 def _uri(file: str) -> str:

@@ -171,8 +171,7 @@ class Store:
         """Move the damaged file out of the way. An earlier one is overwritten: damage must not fill the disk."""
         aside = self.path.with_name(self.path.name + ".damaged")
         self.path.replace(aside)
-        for suffix in ("-wal", "-shm"):
-            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
+        self._without_wal()
         self._say(f"the history {self.path} is damaged ({reason}): it is now {aside.name}, and a new one begins")
 
     @contextmanager
@@ -196,13 +195,32 @@ class Store:
                 if _place_of(self.path) == self._place:
                     return
                 self.path.parent.mkdir(parents=True, exist_ok=True)
-                self._database.close()
+                self._let_go()
                 self._database = self._opened()
                 self._place = _place_of(self.path)
             except (OSError, sqlite3.DatabaseError) as error:
                 raise HistoryUnavailable(f"the history {self.path} was removed, and no new one: {error}") from error
             self._last_at = None
             self._say(f"the history {self.path} was removed or replaced: rounds go on in what is there now")
+
+    def _let_go(self) -> None:
+        """Close the file that is no longer at its place, with every round in it, and leave no WAL behind.
+
+        SQLite takes a WAL beside a database for its own, whichever file stands there now: it would lay these rounds
+        over the rows of a file that was put in this one's place. Of a file that was moved it neither empties nor
+        removes the WAL (https://www.sqlite.org/howtocorrupt.html, 1.3 and 2.4).
+        """
+        try:
+            busy = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0
+        except sqlite3.DatabaseError:
+            busy = True
+        self._database.close()
+        if busy:
+            self._without_wal()
+
+    def _without_wal(self) -> None:
+        for suffix in ("-wal", "-shm"):
+            self.path.with_name(self.path.name + suffix).unlink(missing_ok=True)
 
     def _begin_again(self, reason: str) -> None:
         self._database.close()
