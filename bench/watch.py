@@ -10,7 +10,6 @@ import time
 import msgspec
 
 from bench._table import Table
-from slotwise.__main__ import NEW_OBJECTS_PER_COLLECTION
 from slotwise.commands.watch import Watched
 from slotwise.tui.app import PAGES, Looked, WatchApp, freeze_what_lasts
 from tests.tui.watched import Looks, incident, watched
@@ -25,7 +24,6 @@ def main() -> Table:
     seen = watched(incident(SESSIONS))
     wire = msgspec.msgpack.encode(seen)
     threshold = gc.get_threshold()
-    gc.set_threshold(NEW_OBJECTS_PER_COLLECTION)
     freeze_what_lasts()
     try:
         found = asyncio.run(_pages(seen, wire))

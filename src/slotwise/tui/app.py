@@ -360,11 +360,17 @@ class WatchApp(App[None]):
         return next((s for s in watched.sessions if s.pid == key), None)
 
 
+NEW_OBJECTS_PER_SEARCH = 10_000
+"""A search for cycles looks through what was made since the last one. Among 100,000 objects, which is right for commands
+that end, it takes 20 to 55 ms and makes one refresh in some dozens late; among these 2 to 8 ms (10,000 sessions)."""
+
+
 def freeze_what_lasts() -> None:
     """Keep modules and classes, which live as long as the screen, out of every search for cycles: with them one takes
-    longer than a refresh."""
+    longer than a refresh. And search among fewer objects at a time."""
     gc.collect()
     gc.freeze()
+    gc.set_threshold(NEW_OBJECTS_PER_SEARCH)
 
 
 def run(feed: Feed, interval_seconds: float) -> ExitCode:
