@@ -361,7 +361,7 @@ class WatchApp(App[None]):
 
 
 NEW_OBJECTS_PER_SEARCH = 10_000
-"""A search for cycles looks through what was made since the last one. Among 100,000 objects, which is right for commands
+"""A search for cycles looks through what was made since the last one. Among 100,000 objects, right for commands
 that end, it takes 20 to 55 ms and makes one refresh in some dozens late; among these 2 to 8 ms (10,000 sessions)."""
 
 
