@@ -4,14 +4,15 @@ from pathlib import Path
 
 import pytest
 
-from slotwise.collectors.earlier_look import EarlierLook
+from slotwise.collectors.earlier_look import Configured, EarlierLook, Measured, Standing
 from slotwise.collectors.host_evidence import HostEvidence
-from slotwise.collectors.remembered_host import KEPT_SECONDS, RememberedHost
+from slotwise.collectors.process_facts import ProcessFacts
+from slotwise.collectors.remembered_host import KEPT_SECONDS, STANDING_SECONDS, RememberedHost
 from slotwise.snapshot.evidence import Unavailable
 from slotwise.snapshot.model import Snapshot
 from slotwise.snapshot.pgbouncer import PgBouncer, PgBouncers, PoolClient
-from slotwise.snapshot.postgres import CLIENT_BACKEND, Activity, Backend, Titles
-from slotwise.snapshot.processes import ServerProcesses
+from slotwise.snapshot.postgres import CLIENT_BACKEND, Activity, Backend, Settings, Titles
+from slotwise.snapshot.processes import Process, ProcessMemory, ServerProcesses
 
 SERVER = 50
 
@@ -35,7 +36,12 @@ class World:
     def look(self, earlier: EarlierLook | None = None) -> HostEvidence:
         self.taken_over.append(earlier)
         self.looks += 1
-        return HostEvidence(titles={SERVER: Titles(self.titles, True)})
+        process = Process(101, SERVER, "postgres", (), "postgres")
+        standing = Standing(ProcessFacts(101, SERVER, ("postgres: odoo prod [local] idle",)), (1, 1), process)
+        measured = Measured(1.0, ProcessMemory(101, 1, 1))
+        read = Configured(1.0, Settings(()))
+        earlier = EarlierLook({101: standing}, {101: measured}, {SERVER: read})
+        return HostEvidence(titles={SERVER: Titles(self.titles, True)}, earlier=earlier)
 
     def children(self, pids: str) -> None:
         place = self.root / f"proc/{SERVER}/task/{SERVER}"
@@ -155,6 +161,11 @@ def test_a_look_takes_over_what_the_one_before_it_saw_but_not_for_ever(world: Wo
     world.round()
     assert [earlier is not None for earlier in world.taken_over] == [False, True]
     world.now += KEPT_SECONDS
+    world.round()
+    later = world.taken_over[-1]
+    assert later is not None and later.sessions.keys() == {101}
+    assert later.memory == {} and later.settings == {}
+    world.now += STANDING_SECONDS
     world.round()
     assert world.taken_over[-1] is None
 

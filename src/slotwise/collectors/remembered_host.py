@@ -4,8 +4,8 @@ Sweeping /proc, sockets and files costs more than everything else in a round of 
 say who holds which session, and which sessions hold a slot without being in pg_stat_activity (those that still
 authenticate, before PostgreSQL 18). Both can only change when a server's processes change, or when the sessions do:
 the kernel lists a postmaster's children in one small file, and the sessions are asked for in every round anyway.
-Where they did change, a new look takes over what it can of sessions that stayed; at least every half minute, and
-where pg_stat_activity cannot be read, it takes over nothing.
+Where they did change, a new look takes over the processes of sessions that stayed, and for half a minute memory and
+the servers' files; where pg_stat_activity cannot be read, it takes over nothing.
 """
 
 from __future__ import annotations
@@ -24,6 +24,9 @@ from slotwise.snapshot.processes import ServerProcesses
 
 KEPT_SECONDS = 30.0
 """How old it may be although nothing has changed: memory, logs, configuration files and processes without a session."""
+STANDING_SECONDS = 300.0
+"""How long the process of a session that stays is known again by its place in /proc alone. Nothing of it changes while
+it lives but the state in its title, and that is not used while pg_stat_activity answers."""
 _Sessions = frozenset[tuple[object, ...]]
 
 
@@ -50,6 +53,7 @@ class RememberedHost:
         self._earlier: EarlierLook | None = None
         self._took_over = False
         self._whole_at = 0.0
+        self._measured_at = 0.0
 
     def evidence(self) -> HostEvidence:
         """What is remembered where that may still stand, else a new look. Raises OperatorError where ``look`` does."""
@@ -62,11 +66,14 @@ class RememberedHost:
         """A new look. Raises OperatorError where ``look`` does."""
         self._kept, self._evidence, self._sessions = False, None, None
         self._looked_at = self._clock()
-        if self._looked_at - self._whole_at >= KEPT_SECONDS:
+        if self._looked_at - self._whole_at >= STANDING_SECONDS:
             self._earlier = None
         self._took_over = self._earlier is not None
-        if not self._took_over:
-            self._whole_at = self._looked_at
+        if self._earlier is None:
+            self._whole_at = self._measured_at = self._looked_at
+        elif self._looked_at - self._measured_at >= KEPT_SECONDS:
+            self._earlier = EarlierLook(self._earlier.sessions)
+            self._measured_at = self._looked_at
         found = self._look(self._earlier)
         self._earlier = found.earlier
         self._children = {pid: children_of(pid, self._root) for pid in found.titles}
