@@ -57,7 +57,7 @@ class Title(Struct, frozen=True):
     waits_for_lock: bool = False
 
 
-@lru_cache(maxsize=4096)
+@lru_cache(maxsize=1024)
 def parse_title(title: str, cluster_name: str | None = None, databases: frozenset[str] = frozenset()) -> Title | None:
     """What the title of a PostgreSQL child says; None where it is none (empty: the process is being born or dying).
 
