@@ -3,6 +3,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from msgspec import structs
 
 from slotwise.collectors.earlier_look import Configured, EarlierLook, Measured, Standing
 from slotwise.collectors.host_evidence import HostEvidence
@@ -181,3 +182,19 @@ def test_a_look_that_took_over_does_not_stand_where_sessions_cannot_be_read(worl
     world.host.anew()
     assert world.taken_over[-1] is None
     assert world.host.agrees(blind)
+
+
+def test_a_look_that_took_over_does_not_stand_where_states_are_hidden(world: World) -> None:
+    """A role without pg_monitor: states are told by titles, and those that were taken over are of before."""
+    world.round()
+    world.children("101 102 103 ")
+    evidence = world.host.evidence()
+    assert world.taken_over[-1] is not None
+    masked = world.snapshot(evidence, tuple(structs.replace(b, masked=True) for b in world.titles))
+    assert not world.host.agrees(masked)
+    world.host.anew()
+    assert world.taken_over[-1] is None
+    assert world.host.agrees(masked)
+    world.children("101 102 ")
+    world.host.evidence()
+    assert world.taken_over[-1] is None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import signal
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import psycopg
@@ -23,15 +23,21 @@ from tests.tui.watched import until, words
 @contextmanager
 def frozen(server: PostgresServer) -> Iterator[None]:
     """The postmaster and everything it started stand still."""
+    os.kill(server.pid, signal.SIGSTOP)  # From now on it starts none; one may still end.
     children = Path(f"/proc/{server.pid}/task/{server.pid}/children").read_text().split()
     pids = [server.pid, *map(int, children)]
-    for pid in pids:
-        os.kill(pid, signal.SIGSTOP)
     try:
+        for pid in pids:
+            _send(pid, signal.SIGSTOP)
         yield
     finally:
         for pid in pids:
-            os.kill(pid, signal.SIGCONT)
+            _send(pid, signal.SIGCONT)
+
+
+def _send(pid: int, number: signal.Signals) -> None:
+    with suppress(ProcessLookupError):
+        os.kill(pid, number)
 
 
 def test_a_restart_a_full_server_and_a_frozen_one(start_postgres: StartPostgres) -> None:

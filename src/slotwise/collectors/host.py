@@ -133,6 +133,7 @@ class _Look:
 
     def _odoo(self, facts: Sequence[ProcessFacts], ports: dict[int, int], configs: Sequence[str]) -> OdooServices:
         return find_odoo(
+            # Hundreds of them, and none is Odoo's.
             [f for f in facts if f.program != "postgres"],
             ports,
             root=self._root,

@@ -36,7 +36,7 @@ class Sweep(Struct, frozen=True):
     facts: tuple[ProcessFacts, ...]
     complete: bool
     stamps: Mapping[int, Stamp] = field(default_factory=dict)
-    """By pid, of PostgreSQL's children. Each was taken before anything else of the process was read."""
+    """By pid, of PostgreSQL's processes. Each was taken before anything else of the process was read."""
 
     def of_program(self, *names: str) -> tuple[ProcessFacts, ...]:
         """The processes whose program has one of these names."""

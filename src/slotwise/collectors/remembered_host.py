@@ -5,7 +5,7 @@ say who holds which session, and which sessions hold a slot without being in pg_
 authenticate, before PostgreSQL 18). Both can only change when a server's processes change, or when the sessions do:
 the kernel lists a postmaster's children in one small file, and the sessions are asked for in every round anyway.
 Where they did change, a new look takes over the processes of sessions that stayed, and for half a minute memory and
-the servers' files; where pg_stat_activity cannot be read, it takes over nothing.
+the servers' files; where pg_stat_activity cannot be read, or hides states from this role, it takes over nothing.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ KEPT_SECONDS = 30.0
 """How old it may be although nothing has changed: memory, logs, configuration files and processes without a session."""
 STANDING_SECONDS = 300.0
 """How long the process of a session that stays is known again by its place in /proc alone. Nothing of it changes while
-it lives but the state in its title, and that is not used while pg_stat_activity answers."""
+it lives but the state in its title, and that is not used where pg_stat_activity shows the states itself."""
 _Sessions = frozenset[tuple[object, ...]]
 
 
@@ -88,7 +88,7 @@ class RememberedHost:
         and it must be of now.
         """
         seen = _sessions_of(snapshot)
-        if seen is None:
+        if not isinstance(snapshot.activity, Activity) or snapshot.activity.masked:
             self._earlier = None
             if self._took_over:
                 self._took_over = False

@@ -18,7 +18,8 @@ ROOT = "%SRCROOT%"
 """What relative paths are relative to: GitHub takes it for the root of the repository (SARIF support for code scanning,
 https://docs.github.com/en/code-security/code-scanning/integrating-with-code-scanning/sarif-support-for-code-scanning)."""
 MOST_RESULTS = 25_000
-"""Results in a run that GitHub takes; it refuses a file with more (same page, read 2026-11)."""
+"""Results in a run that GitHub takes: it rejects a file with more, and shows the 5,000 most severe
+(https://docs.github.com/en/code-security/code-scanning/troubleshooting-sarif-uploads/results-exceed-limit)."""
 
 SarifLevel = Literal["error", "warning", "note", "none"]
 _LEVELS: tuple[SarifLevel, ...] = ("error", "warning", "note", "none")

@@ -204,11 +204,12 @@ class Store:
             self._say(f"the history {self.path} was removed or replaced: rounds go on in what is there now")
 
     def _let_go(self) -> None:
-        """Close the file that is no longer at its place, with every round in it, and leave no WAL behind.
+        """Close the file that is no longer at its place, and leave no WAL behind. Every round is in it then, unless
+        somebody else is reading it just now.
 
         SQLite takes a WAL beside a database for its own, whichever file stands there now: it would lay these rounds
         over the rows of a file that was put in this one's place. Of a file that was moved it neither empties nor
-        removes the WAL (https://www.sqlite.org/howtocorrupt.html, 1.3 and 2.4).
+        removes the WAL (https://www.sqlite.org/howtocorrupt.html, 1.4 and 2.4).
         """
         try:
             busy = self._database.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()[0] != 0
